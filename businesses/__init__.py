@@ -1,0 +1,1 @@
+"""The company register: companies, where their facts come from, and what changed."""

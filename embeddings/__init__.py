@@ -1,0 +1,1 @@
+"""Vectors for companies: providers, generation and the search over them."""

@@ -1,0 +1,1 @@
+"""A Django database engine over an embedded Postgres with pgvector, started on the first connection."""

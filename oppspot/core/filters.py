@@ -1,0 +1,27 @@
+"""Filtering of list endpoints."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+
+class StrictFilterBackend(DjangoFilterBackend):
+    """Declared filters only: a parameter that no filter, page or format reads is a 400, not silently all rows."""
+
+    ALWAYS_ALLOWED = frozenset({"cursor", "page_size", "ordering", "format"})
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        filterset_class = self.get_filterset_class(view, queryset)
+        known = set(filterset_class.base_filters) if filterset_class else set()
+        unknown = set(request.query_params) - known - self.ALWAYS_ALLOWED
+        if unknown:
+            raise ValidationError({name: ["Unknown parameter."] for name in sorted(unknown)})
+        for name, value in request.query_params.items():
+            if "\x00" in value:
+                raise ValidationError({name: ["Null characters are not allowed."]})
+        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        return filtered

@@ -1,0 +1,40 @@
+"""The admin's side bar."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """Sections of links; a link is shown to those who may open it."""
+    user = request.user
+    sections = [
+        ("Companies", [
+            ("Search by meaning", "search", "admin:embeddings_search", "businesses.view_business"),
+            ("Companies", "domain", "admin:businesses_business_changelist", "businesses.view_business"),
+            ("Events", "timeline", "admin:businesses_businessevent_changelist", "businesses.view_businessevent"),
+            ("SIC codes", "category", "admin:businesses_siccode_changelist", "businesses.view_siccode"),
+            ("Embedding models", "model_training", "admin:embeddings_embeddingmodel_changelist",
+             "embeddings.view_embeddingmodel"),
+        ]),
+        ("Access", [
+            ("Organisations", "corporate_fare", "admin:organizations_organization_changelist",
+             "organizations.view_organization"),
+            ("Members", "group", "admin:organizations_membership_changelist", "organizations.view_membership"),
+            ("Users", "person", "admin:organizations_user_changelist", "organizations.view_user"),
+            ("API keys", "key", "admin:organizations_apikey_changelist", "organizations.view_apikey"),
+        ]),
+    ]  # fmt: skip
+    return [
+        {
+            "title": title,
+            "separator": True,
+            "items": [
+                {"title": text, "icon": icon, "link": reverse(name)}
+                for text, icon, name, permission in items
+                if user.has_perm(permission)
+            ],
+        }
+        for title, items in sections
+    ]

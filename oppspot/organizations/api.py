@@ -1,0 +1,162 @@
+"""API of the organisation itself, and the base classes that every other API builds on."""
+
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import OpenApiExample, extend_schema
+from rest_framework import mixins, serializers, status, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from oppspot.core.pagination import StablePagination
+from oppspot.organizations.models import ApiKey, Membership, Organization
+from oppspot.organizations.scopes import GRANTABLE_SCOPES, Scope
+from oppspot.organizations.services import issue_api_key, revoke_api_key
+
+
+class StrictSerializerMixin:
+    """Refuses unknown keys: a misspelt or forbidden field is an error, not silence."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict):
+            fields: dict[str, serializers.Field[Any, Any, Any, Any]] = self.fields  # type: ignore[attr-defined]
+            writable = {name for name, field in fields.items() if not field.read_only}
+            if unknown := sorted(set(data) - writable):
+                raise serializers.ValidationError({name: ["Unknown or read-only field."] for name in unknown})
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class StrictSerializer(StrictSerializerMixin, serializers.Serializer[Any]):
+    """A plain serializer that refuses unknown keys."""
+
+
+class StrictModelSerializer(StrictSerializerMixin, serializers.ModelSerializer[Any]):
+    """A model serializer that refuses unknown keys."""
+
+
+class OrgRelatedField(serializers.PrimaryKeyRelatedField[Any]):
+    """A foreign key to an org-owned model: another organisation's key reads as one that does not exist.
+
+    DRF's own field reads the model's default manager and would accept it.
+    """
+
+    def __init__(self, model: type[Any], **kwargs: Any) -> None:
+        self.model = model
+        if not kwargs.get("read_only"):
+            kwargs["queryset"] = model.all_orgs.none()  # never used: get_queryset below decides
+        super().__init__(**kwargs)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        scoped: QuerySet[Any] = self.model.objects.for_org(self.context["request"].org)
+        return scoped
+
+
+class OrgViewSet(viewsets.GenericViewSet[Any]):
+    """Base of viewsets over an org-owned `model`: the queryset is the organisation's, and nothing else."""
+
+    model: type[Any]
+    pagination_class = StablePagination
+    ordering_fields: tuple[str, ...] = ("-created_at",)
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            empty: QuerySet[Any] = self.model.all_orgs.none()
+            return empty
+        scoped: QuerySet[Any] = self.model.objects.for_org(self.request.org)  # type: ignore[attr-defined]
+        return scoped
+
+
+class OrganizationSerializer(serializers.ModelSerializer[Organization]):
+    scopes = serializers.SerializerMethodField(help_text="What the credential in use may do.")
+
+    class Meta:
+        model = Organization
+        fields = ["id", "name", "slug", "created_at", "scopes"]
+
+    def get_scopes(self, org: Organization) -> list[str]:
+        return sorted(self.context["request"].actor.scopes)
+
+
+class OrganizationView(APIView):
+    """The organisation that the credential acts for."""
+
+    @extend_schema(operation_id="organization_retrieve", responses=OrganizationSerializer, tags=["organization"])
+    def get(self, request: Request) -> Response:
+        return Response(OrganizationSerializer(request.org, context={"request": request}).data)  # type: ignore[attr-defined]
+
+
+class MemberSerializer(serializers.ModelSerializer[Membership]):
+    email = serializers.EmailField(source="user.email", read_only=True)
+
+    class Meta:
+        model = Membership
+        fields = ["id", "email", "role", "created_at"]
+
+
+@extend_schema(tags=["organization"])
+class MemberViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, OrgViewSet):
+    """Who belongs to the organisation, and in which role."""
+
+    model = Membership
+    serializer_class = MemberSerializer
+
+    def get_queryset(self) -> QuerySet[Membership]:
+        return super().get_queryset().select_related("user")
+
+
+class ApiKeySerializer(serializers.ModelSerializer[ApiKey]):
+    class Meta:
+        model = ApiKey
+        fields = ["id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at", "revoked_at"]
+
+
+class ApiKeyCreateSerializer(StrictSerializer):
+    name = serializers.CharField(max_length=100)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=sorted(GRANTABLE_SCOPES)), default=[Scope.READ.value], allow_empty=False
+    )
+    expires_at = serializers.DateTimeField(required=False, help_text="A year from now at the latest, the default.")
+
+
+class IssuedApiKeySerializer(ApiKeySerializer):
+    key = serializers.CharField(read_only=True, help_text="The secret. Shown this once.")
+
+    class Meta(ApiKeySerializer.Meta):
+        fields = [*ApiKeySerializer.Meta.fields, "key"]
+
+
+@extend_schema(tags=["organization"])
+class ApiKeyViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.DestroyModelMixin, OrgViewSet):
+    """API keys of the organisation; managed by its admins."""
+
+    model = ApiKey
+    serializer_class = ApiKeySerializer
+    scopes = dict.fromkeys(("list", "retrieve", "create", "destroy"), Scope.ADMIN)
+
+    @extend_schema(
+        request=ApiKeyCreateSerializer,
+        responses={201: IssuedApiKeySerializer},
+        examples=[
+            OpenApiExample("A reading key", value={"name": "CRM sync", "scopes": ["read"]}, request_only=True),
+        ],
+    )
+    def create(self, request: Request) -> Response:
+        """Issue a key; the answer holds its secret, which is shown this once."""
+        serializer = ApiKeyCreateSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        expires_at: datetime | None = serializer.validated_data.get("expires_at")
+        actor = request.actor  # type: ignore[attr-defined]
+        key, secret = issue_api_key(
+            org=actor.org,
+            name=serializer.validated_data["name"],
+            scopes=set(serializer.validated_data["scopes"]),
+            expires_at=expires_at,
+            created_by=actor.user,
+        )
+        key.key = secret  # type: ignore[attr-defined]
+        return Response(IssuedApiKeySerializer(key).data, status=status.HTTP_201_CREATED)
+
+    def perform_destroy(self, instance: ApiKey) -> None:
+        revoke_api_key(key=instance)

@@ -1,0 +1,191 @@
+"""All settings, from the environment (or `.env`). Every variable is listed with its meaning in `.env.example`."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+import environ
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from oppspot.core.logging import structlog_config
+from oppspot.core.secret_key import load_or_create_secret_key
+
+django_stubs_ext.monkeypatch()  # lets classes of Django and DRF carry type parameters at run time
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env = environ.Env()
+env.read_env(str(BASE_DIR / ".env"))
+
+# Where the embedded database, converted models and reject files live.
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+
+DEBUG = env.bool("DEBUG", default=False)
+SECRET_KEY = env.str("SECRET_KEY", default="") or load_or_create_secret_key(DATA_DIR / "secret_key")
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "django_structlog",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "rest_framework",
+    "oppspot.core",
+    "oppspot.organizations",
+    "businesses",
+    "embeddings",
+]
+
+MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "oppspot.core.middleware.ContentSecurityPolicyMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "oppspot.urls"
+WSGI_APPLICATION = "oppspot.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# Database: DATABASE_URL names a real Postgres (>= 15, pgvector >= 0.8); unset, the embedded one is used.
+DATABASE_URL = env.str("DATABASE_URL", default="")
+EMBEDDED_DATABASE = "oppspot"
+if DATABASE_URL:
+    DATABASES: dict[str, Any] = {"default": env.db_url_config(DATABASE_URL, engine="django.db.backends.postgresql")}
+else:
+    DATABASES = {"default": {"ENGINE": "oppspot.core.database", "NAME": EMBEDDED_DATABASE}}
+# Connections each process keeps open; 0 turns pooling off. Long-running commands hold one connection anyway.
+DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
+# Milliseconds a statement may run, 0 for no limit; wsgi.py sets a limit for the web, commands have none.
+DATABASE_STATEMENT_TIMEOUT_MS = env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=0)
+DATABASES["default"].setdefault("OPTIONS", {})
+if DATABASE_STATEMENT_TIMEOUT_MS:
+    DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
+if DATABASE_POOL_SIZE:
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Cache: the database by default, so that web and workers share it; CACHE_URL=rediscache://host:6379/1 for Redis.
+CACHES = {"default": env.cache_url("CACHE_URL", default="dbcache://oppspot_cache?timeout=86400&max_entries=100000")}
+
+AUTH_USER_MODEL = "organizations.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = reverse_lazy("admin:login")
+# Days after which a new API key expires unless another date is given; the longest allowed.
+API_KEY_MAX_DAYS = env.int("API_KEY_MAX_DAYS", default=365)
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = False
+USE_TZ = True
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True  # serve the apps' static files without a collectstatic step
+
+# Transport security: on behind TLS (HTTPS_ONLY=true), off for a first look on localhost.
+HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS_ONLY
+SECURE_HSTS_SECONDS = env.int("HSTS_SECONDS", default=31_536_000) if HTTPS_ONLY else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS_ONLY
+SECURE_REFERRER_POLICY = "same-origin"
+if env.bool("TRUST_FORWARDED_PROTO", default=False):  # only behind a proxy that always sets the header
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 262_144  # bytes of a request body; bulk data goes through commands
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "oppspot.organizations.authentication.ApiKeyAuthentication",
+        "oppspot.organizations.authentication.SessionOrgAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["oppspot.organizations.permissions.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["oppspot.core.parsers.StrictJSONParser"],
+    "DEFAULT_FILTER_BACKENDS": ["oppspot.core.filters.StrictFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "oppspot.core.schema.ProblemAutoSchema",
+    "EXCEPTION_HANDLER": "oppspot.core.problems.exception_handler",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "oppSpot API",
+    "DESCRIPTION": "Company intelligence: the register, search by meaning, and what an organisation makes of it.",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "APPEND_COMPONENTS": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},
+    "SECURITY": [{"apiKey": []}],
+}
+
+# Embeddings: which provider makes vectors; unset: openai when its key is set, else local.
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1")
+EMBEDDING_PROVIDER = env.str("EMBEDDING_PROVIDER", default="") or ("openai" if OPENAI_API_KEY else "local")
+EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")  # empty: the provider's default model
+# Build parameters of a model's HNSW index; the floor is m = 16, ef_construction = 64.
+EMBEDDING_HNSW_M = env.int("EMBEDDING_HNSW_M", default=24)
+EMBEDDING_HNSW_EF_CONSTRUCTION = env.int("EMBEDDING_HNSW_EF_CONSTRUCTION", default=128)
+# Seconds allowed for one call of an embedding provider, all bytes included.
+EMBEDDING_TIMEOUT_S = env.float("EMBEDDING_TIMEOUT_S", default=60.0)
+# Threads of the local model; 0 lets it take every core.
+EMBEDDING_LOCAL_THREADS = env.int("EMBEDDING_LOCAL_THREADS", default=0)
+
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+LOG_FORMAT = env.str("LOG_FORMAT", default="console")  # console | json
+LOGGING = structlog_config(level=LOG_LEVEL, renderer=LOG_FORMAT)
+
+UNFOLD = {
+    "SITE_TITLE": "oppSpot",
+    "SITE_HEADER": "oppSpot",
+    "SITE_SUBHEADER": "Company intelligence",
+    "SITE_URL": reverse_lazy("api-docs"),
+    "STYLES": [lambda request: static("core/admin.css")],
+    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "oppspot.navigation.sidebar"},
+}
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # threads of the tokenizer and fork do not mix

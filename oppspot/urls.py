@@ -1,0 +1,30 @@
+"""All routes."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.routers import SimpleRouter
+
+from oppspot.core import health
+from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
+
+router = SimpleRouter()
+router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("members", MemberViewSet, basename="member")
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="api-docs")),
+    path("admin/", admin.site.urls),
+    path("api/v1/", include(router.urls)),
+    path("api/v1/organization/", OrganizationView.as_view(), name="organization"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
+    path("healthz/", health.live, name="health-live"),
+    path("healthz/ready/", health.ready, name="health-ready"),
+]
+
+handler400 = "oppspot.core.problems.bad_request"
+handler403 = "oppspot.core.problems.permission_denied"
+handler404 = "oppspot.core.problems.not_found"
+handler500 = "oppspot.core.problems.server_error"

@@ -1,0 +1,1 @@
+"""Buying signals: what the register's events mean to one organisation."""
