@@ -117,12 +117,11 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-WHITENOISE_USE_FINDERS = True  # serve the apps' static files without a collectstatic step
+WHITENOISE_USE_FINDERS = True  # serve the apps' static files without a collectstatic step, so no STATIC_ROOT
 
 # Transport security: on behind TLS (HTTPS_ONLY=true), off for a first look on localhost.
 HTTPS_ONLY = env.bool("HTTPS_ONLY", default=False)
@@ -141,9 +140,11 @@ REST_FRAMEWORK: dict[str, Any] = {
         "oppspot.organizations.authentication.SessionOrgAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["oppspot.organizations.permissions.HasScope"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["oppspot.core.parsers.StrictJSONParser"],
     "DEFAULT_FILTER_BACKENDS": ["oppspot.core.filters.StrictFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "oppspot.core.schema.ProblemAutoSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS would tell the choices of fields; the OpenAPI document describes them
     "EXCEPTION_HANDLER": "oppspot.core.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -156,6 +157,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "DEFAULT_QUERY_MANAGER": "_default_manager",  # `objects` of an org-owned model refuses without an organisation
+    "ENUM_NAME_OVERRIDES": {"ScopeEnum": "oppspot.organizations.scopes.Scope"},
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "APPEND_COMPONENTS": {"securitySchemes": {"apiKey": {"type": "http", "scheme": "bearer"}}},

@@ -6,10 +6,14 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
 from oppspot.core import health
 from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
 
 router = SimpleRouter()
+router.register("businesses", BusinessViewSet, basename="business")
+router.register(r"businesses/(?P<business_id>[^/.]+)/events", BusinessEventViewSet, basename="business-event")
+router.register("sic-codes", SicCodeViewSet, basename="sic-code")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 router.register("members", MemberViewSet, basename="member")
 

@@ -31,6 +31,11 @@ class Actor:
     user: User | None = None
     api_key: ApiKey | None = None
 
+    @property
+    def label(self) -> str:
+        """Who it was, for logs: an e-mail address or the visible part of a key."""
+        return f"ospt_{self.api_key.prefix}" if self.api_key else str(self.user)
+
 
 class KeyUser(AnonymousUser):
     """Stands in `request.user` for a client program: authenticated, but not a person."""

@@ -1,0 +1,36 @@
+"""Edits of single companies. Bulk writes are the imports' business."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+
+from businesses.models import Business
+
+EDITABLE = frozenset(
+    {"description", "website", "categories", "sic_codes", "employee_count", "founded_year", "town"}
+)  # what people may correct; names, numbers and dates come from the register alone
+logger = structlog.get_logger(__name__)
+
+
+def edit_business(*, business_id: UUID, changes: Mapping[str, Any], edited_by: str) -> list[str]:
+    """Write those of `changes` that differ from what is stored; returns their names, sorted.
+
+    A row that does not change is not written: a new tuple costs an entry in every index. The generated
+    `text_hash` marks the embedding as outdated when an embedded field is among them.
+    Raises `Business.DoesNotExist`, and `ValueError` for a field that is not `EDITABLE`.
+    """
+    if refused := sorted(set(changes) - EDITABLE):
+        raise ValueError(f"not editable: {', '.join(refused)}")
+    with transaction.atomic():
+        business = Business.objects.select_for_update().defer("embedding", "search_vector").get(pk=business_id)
+        changed = sorted(name for name, value in changes.items() if getattr(business, name) != value)
+        if changed:
+            for name in changed:
+                setattr(business, name, changes[name])
+            business.save(update_fields=changed)
+    if changed:
+        logger.info("business_edited", business=str(business_id), fields=changed, edited_by=edited_by)
+    return changed
