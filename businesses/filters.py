@@ -84,7 +84,7 @@ class BusinessFilter(django_filters.FilterSet):
 
     def filter_queryset(self, queryset: BusinessQuerySet) -> BusinessQuerySet:
         """Each filter's own complaint becomes that field's error."""
-        for name, value in self.form.cleaned_data.items():
+        for name, value in list(self.form.cleaned_data.items()):  # add_error removes from it
             try:
                 queryset = self.filters[name].filter(queryset, value)
             except ValidationError as error:
@@ -98,6 +98,10 @@ def filter_businesses(values: Mapping[str, Any], queryset: BusinessQuerySet | No
     if unknown := sorted(set(values) - set(known)):
         message = f"Unknown filter; the filters are {', '.join(known)}."
         raise InvalidInput(f"{unknown[0]}: {message}", fields={name: [message] for name in unknown})
+    for name, value in values.items():
+        items = value if isinstance(value, list) else [value]
+        if not all(item is None or isinstance(item, str | int | float) for item in items):
+            raise InvalidInput(f"{name}: Not a value.", fields={name: ["Must be a text, a number or a list of them."]})
     filterset = BusinessFilter(_as_form_data(values), queryset=Business.objects.all() if queryset is None else queryset)
     filtered: BusinessQuerySet = filterset.qs if filterset.is_valid() else Business.objects.none()
     if filterset.errors:

@@ -7,6 +7,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
+from embeddings.api import SemanticSearchView, SimilarSearchView, SimilarToView
 from oppspot.core import health
 from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
 
@@ -21,6 +22,9 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
+    path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),
+    path("api/v1/search/semantic/", SemanticSearchView.as_view(), name="search-semantic"),
+    path("api/v1/search/similar/", SimilarSearchView.as_view(), name="search-similar"),
     path("api/v1/organization/", OrganizationView.as_view(), name="organization"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),

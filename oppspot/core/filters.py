@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.utils import translate_validation
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -23,5 +24,10 @@ class StrictFilterBackend(DjangoFilterBackend):
         for name, value in request.query_params.items():
             if "\x00" in value:
                 raise ValidationError({name: ["Null characters are not allowed."]})
-        filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
+        filterset = self.get_filterset(request, queryset, view)
+        if filterset is None:
+            return queryset
+        filtered: QuerySet[Any] = filterset.qs if filterset.is_valid() else queryset.none()
+        if filterset.errors:  # a filter's method may complain too, while the queryset is built
+            raise translate_validation(filterset.errors)
         return filtered
