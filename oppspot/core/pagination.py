@@ -1,8 +1,7 @@
 """Keyset pagination: equal cost for the first page and the ten-thousandth, and no count of millions.
 
-DRF's own cursor remembers one value and an offset among the rows that share it: it loses rows after a null and
-after a thousand equal values (https://github.com/encode/django-rest-framework/issues/6914). This one remembers
-the value and the primary key.
+DRF's own cursor remembers one value and an offset among the rows that share it: it loses rows among nulls and after
+a thousand equal values (encode/django-rest-framework#9381, #4053). This one remembers the value and the primary key.
 """
 
 import base64
