@@ -5,6 +5,7 @@ import os
 import pwd
 import socket
 import subprocess
+import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -61,10 +62,10 @@ class EmbeddedServerError(OppspotError):
 
 @dataclass(frozen=True)
 class ServerStatus:
-    running: bool
+    running: bool  # it accepts connections
     data_dir: Path
     socket_dir: Path | None
-    pid: int | None
+    pid: int | None  # of a server that runs, starts or stops
 
 
 class EmbeddedServer:
@@ -85,18 +86,18 @@ class EmbeddedServer:
         return path
 
     def status(self) -> ServerStatus:
-        """What runs now, found out by connecting to the socket named in `postmaster.pid`."""
+        """What runs now, from `postmaster.pid` and the process it names.
+
+        Asked before each connection, so it does not connect itself: that would fork a process of the server.
+        """
         try:
             lines = (self.data_dir / "postmaster.pid").read_text().splitlines()
-            pid, port, socket_dir = int(lines[0]), lines[3], Path(lines[4])
+            pid, port, socket_dir, state = int(lines[0]), lines[3], Path(lines[4]), lines[7].strip()
         except (OSError, IndexError, ValueError):
             return ServerStatus(False, self.data_dir, None, None)
-        with socket.socket(socket.AF_UNIX) as probe:
-            try:
-                probe.connect(str(socket_dir / f".s.PGSQL.{port}"))
-            except OSError:
-                return ServerStatus(False, self.data_dir, None, None)
-        return ServerStatus(True, self.data_dir, socket_dir, pid)
+        if not _is_postgres(pid, socket_dir / f".s.PGSQL.{port}"):
+            return ServerStatus(False, self.data_dir, None, None)
+        return ServerStatus(state == "ready", self.data_dir, socket_dir, pid)
 
     def ensure_running(self, *, database: str) -> Path:
         """Start the server unless it runs, make `database` unless it exists; return the socket directory.
@@ -106,7 +107,7 @@ class EmbeddedServer:
         status = self.status()
         if not (status.running and (self.data_dir / f"{database}.created").exists()):
             with self._lock():
-                status = self.status()
+                status = self._wait_while_busy()
                 if not status.running:
                     self._initialise()
                     self._start()
@@ -115,6 +116,15 @@ class EmbeddedServer:
         if status.socket_dir is None:
             raise EmbeddedServerError(f"The embedded Postgres stopped at once; see {self.log_path}.")
         return status.socket_dir
+
+    def _wait_while_busy(self) -> ServerStatus:
+        """A server that is there but recovers or shuts down is waited for, not started a second time."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while (status := self.status()).pid is not None and not status.running:
+            if time.monotonic() > deadline:
+                raise EmbeddedServerError(f"The embedded Postgres is still not ready; see {self.log_path}.")
+            time.sleep(0.1)
+        return status
 
     def stop(self) -> bool:
         """Stop the server, waiting for it; False when it did not run."""
@@ -126,9 +136,16 @@ class EmbeddedServer:
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
-        self.data_dir.parent.mkdir(parents=True, exist_ok=True)
-        with fasteners.InterProcessLock(self.data_dir.parent / f"{self.data_dir.name}.lock"):
-            yield
+        """Only one process at a time starts or stops the server. An unusable directory is an `EmbeddedServerError`."""
+        try:
+            self.data_dir.parent.mkdir(parents=True, exist_ok=True)
+            with fasteners.InterProcessLock(self.data_dir.parent / f"{self.data_dir.name}.lock"):
+                yield
+        except OSError as error:
+            raise EmbeddedServerError(
+                f"Cannot keep a database in {self.data_dir}: {error}.",
+                hint="Set DATA_DIR to a directory that this account may write, or DATABASE_URL to a Postgres.",
+            ) from error
 
     def _initialise(self) -> None:
         if (self.data_dir / "PG_VERSION").exists():
@@ -197,3 +214,18 @@ class EmbeddedServer:
                     f"{name} failed with code {code}: {said}\n{log}".strip(),
                     hint="Free disk space and the owner of the data directory are the usual causes.",
                 )
+
+
+def _is_postgres(pid: int, socket_path: Path) -> bool:
+    """Whether process `pid` is a Postgres server, and not a later process with the number of one that died."""
+    try:
+        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        if Path("/proc/self").exists():
+            return False
+    with socket.socket(socket.AF_UNIX) as probe:  # no /proc on macOS
+        try:
+            probe.connect(str(socket_path))
+        except OSError:
+            return False
+    return True

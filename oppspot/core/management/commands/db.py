@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from oppspot.core.database.server import EmbeddedServer
+from oppspot.core.database.server import EmbeddedServer, EmbeddedServerError
 
 
 class Command(BaseCommand):
@@ -21,8 +21,12 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if settings.DATABASE_URL:
             raise CommandError("DATABASE_URL is set: that server is managed where it runs, not from here.")
-        server = EmbeddedServer(settings.DATA_DIR / "postgres")
-        action: str = options["action"]
+        try:
+            self._act(EmbeddedServer(settings.DATA_DIR / "postgres"), options["action"], options["arguments"])
+        except EmbeddedServerError as error:
+            raise CommandError(str(error)) from error
+
+    def _act(self, server: EmbeddedServer, action: str, arguments: list[str]) -> None:
         if action == "stop":
             self.stdout.write("stopped" if server.stop() else "was not running")
             return
@@ -37,4 +41,4 @@ class Command(BaseCommand):
             return
         psql = str(server.binary("psql"))
         location = ["-h", str(socket_dir), "-U", server.USER, "-d", settings.EMBEDDED_DATABASE]
-        os.execv(psql, [psql, *location, *options["arguments"]])  # noqa: S606  hands the terminal to psql
+        os.execv(psql, [psql, *location, *arguments])  # noqa: S606  hands the terminal to psql
