@@ -53,6 +53,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "oppspot.core.middleware.ContentSecurityPolicyMiddleware",
+    "oppspot.organizations.throttling.RateLimitHeadersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -89,6 +90,7 @@ DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
 # Milliseconds a statement may run, 0 for no limit; wsgi.py sets a limit for the web, commands have none.
 DATABASE_STATEMENT_TIMEOUT_MS = env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=0)
 DATABASES["default"].setdefault("OPTIONS", {})
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a pooled connection may have died with the server
 if DATABASE_STATEMENT_TIMEOUT_MS:
     DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
 if DATABASE_POOL_SIZE:
@@ -111,6 +113,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = reverse_lazy("admin:login")
 # Days after which a new API key expires unless another date is given; the longest allowed.
 API_KEY_MAX_DAYS = env.int("API_KEY_MAX_DAYS", default=365)
+# API requests an organisation may make in a minute, 0 for no limit.
+THROTTLE_REQUESTS_PER_MINUTE = env.int("THROTTLE_REQUESTS_PER_MINUTE", default=600)
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -139,6 +143,7 @@ REST_FRAMEWORK: dict[str, Any] = {
         "oppspot.organizations.authentication.ApiKeyAuthentication",
         "oppspot.organizations.authentication.SessionOrgAuthentication",
     ],
+    "DEFAULT_THROTTLE_CLASSES": ["oppspot.organizations.throttling.OrgThrottle"],
     "DEFAULT_PERMISSION_CLASSES": ["oppspot.organizations.permissions.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["oppspot.core.parsers.StrictJSONParser"],

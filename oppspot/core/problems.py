@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import OperationalError
-from django.http import Http404, HttpRequest, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -92,21 +93,33 @@ def _plain(status: int, code: str, detail: str) -> JsonResponse:
     return JsonResponse(problem(status, code, detail), status=status, content_type=CONTENT_TYPE)
 
 
-def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
+def _for_people(request: HttpRequest) -> bool:
+    return request.path.startswith("/admin/")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler404`: the same body for an unknown path as for an unknown object."""
+    if _for_people(request):
+        return defaults.page_not_found(request, exception)
     return _plain(404, "not_found", "There is no such object.")
 
 
-def server_error(request: HttpRequest) -> JsonResponse:
+def server_error(request: HttpRequest) -> HttpResponse:
     """`handler500`: says nothing about the cause; the log has it under the request's id."""
+    if _for_people(request):
+        return defaults.server_error(request)
     return _plain(500, "server_error", "Something went wrong on our side. Quote the request id when you report it.")
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler400`."""
+    if _for_people(request):
+        return defaults.bad_request(request, exception)
     return _plain(400, "bad_request", "The request is malformed.")
 
 
-def permission_denied(request: HttpRequest, exception: Exception) -> JsonResponse:
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """`handler403`."""
+    if _for_people(request):
+        return defaults.permission_denied(request, exception)
     return _plain(403, "permission_denied", "You may not do this.")

@@ -4,11 +4,11 @@ import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
+import structlog
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
-from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
@@ -29,12 +29,13 @@ class Actor:
     org: Organization
     scopes: frozenset[str]
     user: User | None = None
+    role: str = ""  # of the user
     api_key: ApiKey | None = None
 
     @property
     def label(self) -> str:
-        """Who it was, for logs: an e-mail address or the visible part of a key."""
-        return f"ospt_{self.api_key.prefix}" if self.api_key else str(self.user)
+        """Who it was, for logs: `user:12`, or the visible part of a key."""
+        return f"ospt_{self.api_key.prefix}" if self.api_key else f"user:{self.user.pk if self.user else None}"
 
 
 class KeyUser(AnonymousUser):
@@ -73,6 +74,9 @@ class ApiKeyAuthentication(BaseAuthentication):
         key = ApiKey.all_orgs.select_related("org").filter(digest=digest).first()
         if key is None or not key.is_active:
             raise exceptions.AuthenticationFailed("The API key is unknown, revoked or expired.")
+        named = request.headers.get("X-Organization", "")
+        if named and named not in {key.org.slug, str(key.org.pk)}:
+            raise NoOrganization
         self._note_use(key)
         _act(request, Actor(org=key.org, scopes=frozenset(key.scopes), api_key=key))
         return KeyUser(), key
@@ -99,17 +103,14 @@ class SessionOrgAuthentication(SessionAuthentication):
         scopes = ROLE_SCOPES[membership.role]
         if user.is_staff and user.has_perm("businesses.change_business"):
             scopes |= {Scope.REGISTER}
-        _act(request, Actor(org=membership.org, scopes=scopes, user=user))
+        _act(request, Actor(org=membership.org, scopes=scopes, user=user, role=membership.role))
         return user, None
 
     @staticmethod
     def _membership(user: User, named: str) -> Membership:
         memberships = Membership.all_orgs.select_related("org").filter(user=user)
         if named:
-            try:
-                membership = memberships.filter(Q(org__slug=named) | Q(org__id=_uuid_or_none(named))).first()
-            except (ValidationError, ValueError):
-                membership = None
+            membership = memberships.filter(**_organization_named(named)).first()
             if membership is None:
                 raise NoOrganization
             return membership
@@ -121,13 +122,18 @@ class SessionOrgAuthentication(SessionAuthentication):
         return candidates[0]
 
 
-def _uuid_or_none(text: str) -> str | None:
-    return text if len(text) == 36 else None  # noqa: PLR2004  a UUID with dashes
+def _organization_named(text: str) -> dict[str, Any]:
+    """The condition for an organisation named by id or slug; one that no organisation meets for any other text."""
+    try:
+        return {"org__id": UUID(text)}
+    except ValueError:
+        return {"org__slug": text if text.isprintable() else ""}
 
 
 def _act(request: Request, actor: Actor) -> None:
     request.org = actor.org  # type: ignore[attr-defined]
     request.actor = actor  # type: ignore[attr-defined]
+    structlog.contextvars.bind_contextvars(org=actor.org.slug, actor=actor.label)  # on each line of this request's log
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

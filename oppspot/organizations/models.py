@@ -117,3 +117,17 @@ class ApiKey(OrgOwned):
     @property
     def is_active(self) -> bool:
         return self.revoked_at is None and self.expires_at > timezone.now()
+
+
+class RequestCount(OrgOwned):
+    """How many requests an organisation made in a clock minute; an unlogged table, written by `OrgThrottle`."""
+
+    window_started = models.DateTimeField()
+    requests = models.IntegerField()
+
+    class Meta:
+        db_table = "organization_requests"
+        constraints = [models.UniqueConstraint(fields=["org"], name="organization_requests_once")]
+
+    def __str__(self) -> str:
+        return f"{self.requests} requests of {self.org_id}"
