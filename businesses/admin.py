@@ -172,6 +172,7 @@ class BusinessAdmin(LargeTableAdmin):
         if field is not None and db_field.name in {"sic_codes", "categories"}:
             field.widget = UnfoldAdminTextInputWidget()
             field.help_text = "Separated by commas."
+            field.show_hidden_initial = False  # Django's way with callable defaults; here it only costs a false change
         if field is not None and db_field.name == "description":
             field.max_length = MAX_DESCRIPTION
             field.validators.append(forms.CharField(max_length=MAX_DESCRIPTION).validators[0])

@@ -6,9 +6,12 @@ from typing import Any, TypeVar
 from django.contrib.admin import ShowFacets
 from django.core.paginator import Paginator
 from django.db import connection
+from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
+from unfold.views import ChangeList
 
 Column = TypeVar("Column", bound=Callable[..., Any])
 
@@ -39,6 +42,17 @@ class EstimatingPaginator(Paginator):  # type: ignore[type-arg]
         return min(super().num_pages, REACHABLE_PAGES)
 
 
+class PagedChangeList(ChangeList):
+    """Reads one page at most: Django's reads all rows when the count says that they fit on one."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: Any = self.result_list  # type: ignore[has-type]
+        if isinstance(rows, QuerySet) and not rows.query.is_sliced:
+            rows = rows[: self.list_per_page]
+        self.result_list = rows
+
+
 class LargeTableAdmin(ModelAdmin):
     """Base of changelists over big tables. `ordering` and sortable columns must have an index;
     a column shown by a method is not sortable."""
@@ -50,6 +64,9 @@ class LargeTableAdmin(ModelAdmin):
     list_max_show_all = 0
     list_disable_select_all = True
     list_filter_submit = True
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PagedChangeList]:
+        return PagedChangeList
 
 
 def column(description: str, *, colours: dict[str, str] | None = None) -> Callable[[Column], Column]:

@@ -21,8 +21,8 @@ class StrictFilterBackend(DjangoFilterBackend):
         unknown = set(request.query_params) - known - self.ALWAYS_ALLOWED
         if unknown:
             raise ValidationError({name: ["Unknown parameter."] for name in sorted(unknown)})
-        for name, value in request.query_params.items():
-            if "\x00" in value:
+        for name, values in request.query_params.lists():
+            if any("\x00" in value for value in values):
                 raise ValidationError({name: ["Null characters are not allowed."]})
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
