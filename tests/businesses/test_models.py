@@ -10,7 +10,6 @@ from django.db.models import Field
 
 from businesses.embedding_state import EmbeddingState, embedding_state, in_embedding_state
 from businesses.models import Business, BusinessEvent, SicCode
-from businesses.services import edit_business
 from businesses.sic import titles
 from tests.factories import embed
 
@@ -124,13 +123,6 @@ def test_an_event_is_there_once(business: Make) -> None:
 
 def test_the_sic_codes_are_in_the_database() -> None:
     assert dict(SicCode.objects.values_list("code", "title")) == titles()
-
-
-def test_only_some_fields_may_be_edited(business: Make) -> None:
-    with pytest.raises(ValueError, match="not editable: name"):
-        edit_business(business_id=business().pk, changes={"name": "x", "town": "y"}, edited_by="test")
-    with pytest.raises(Business.DoesNotExist):
-        edit_business(business_id=uuid.uuid4(), changes={"town": "y"}, edited_by="test")
 
 
 def test_each_field_has_a_default_in_the_database_too() -> None:
