@@ -74,7 +74,7 @@ def test_nothing_gives_nothing(provider: EmbeddingProvider) -> None:
     assert embedded.token_counts == []
 
 
-@pytest.mark.parametrize("text", POISON, ids=ascii)
+@pytest.mark.parametrize("text", POISON, ids=lambda text: ascii(text[:9]))
 def test_takes_any_text(provider: EmbeddingProvider, text: str) -> None:
     vector = provider.embed_documents([text, "Bakery"]).vectors[0]
     assert np.isfinite(vector).all()
