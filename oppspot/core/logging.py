@@ -29,7 +29,9 @@ def structlog_config(*, level: str, renderer: str) -> dict[str, Any]:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    final: Any = structlog.processors.JSONRenderer() if renderer == "json" else structlog.dev.ConsoleRenderer()
+    # A plain traceback: the pretty one prints local variables, secrets included, and takes seconds to do it.
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    final: Any = structlog.processors.JSONRenderer() if renderer == "json" else console
     exceptions = [structlog.processors.format_exc_info] if renderer == "json" else []
     return {
         "version": 1,

@@ -172,16 +172,16 @@ def test_only_a_superuser_hands_out_rights(clerk: Callable[..., APIClient], olga
     assert client.get(f"{USERS}{olga.pk}/password/").status_code == 403
 
 
-@pytest.mark.parametrize("page", ["organization", "membership", "user", "apikey"])
+@pytest.mark.parametrize("model", ["organization", "membership", "user", "apikey"])
 def test_lists_cost_the_same_for_one_and_for_many(
-    olga_client: APIClient, page: str, django_assert_max_num_queries: Any
+    olga_client: APIClient, model: str, django_assert_max_num_queries: Any
 ) -> None:
     for index in range(8):
         org = create_organization(name=f"Org {index}")
         make_member(f"user{index}", org)
         make_key(org)
     with django_assert_max_num_queries(5):  # session, user, two counts, page
-        assert olga_client.get(f"/admin/organizations/{page}/").status_code == 200
+        assert olga_client.get(f"/admin/organizations/{model}/").status_code == 200
 
 
 def test_the_side_bar_links_to_pages_that_open(olga_client: APIClient) -> None:

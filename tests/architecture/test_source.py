@@ -1,0 +1,99 @@
+"""What the source must not contain, and how long it may get."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+ROOT = Path(settings.BASE_DIR)
+APPS = ("oppspot", "businesses", "embeddings", "signals_app", "agents")
+SOURCES = sorted(
+    path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.relative_to(ROOT).parts
+)
+MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
+
+# Modules that may reach the rows of all organisations, and what for.
+MAY_USE_ALL_ORGS = {
+    "oppspot/organizations/api.py": "empty querysets, for DRF and the OpenAPI document",
+    "oppspot/organizations/authentication.py": "the credential decides which organisation it is",
+}
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def attributes(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and node.value in {"all_orgs", "_default_manager", "_base_manager"}:
+            yield str(node.value)  # getattr(model, "all_orgs")
+
+
+def test_there_are_sources() -> None:
+    assert len(SOURCES) > 40
+
+
+def test_all_orgs_is_used_where_it_is_allowed_and_nowhere_else() -> None:
+    using = {name(path) for path in SOURCES if "all_orgs" in set(attributes(path))}
+    assert using == set(MAY_USE_ALL_ORGS), "give a reason for new ones; drop those that are gone"
+
+
+def test_no_other_way_around_the_scope() -> None:
+    ways = {"_default_manager", "_base_manager"}
+    using = {name(path) for path in SOURCES if ways & set(attributes(path))}
+    assert using == {"oppspot/settings.py"}, "the OpenAPI document asks for the model's default manager"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name)
+def test_modules_stay_short(path: Path) -> None:
+    limit = MAX_SETTINGS if path.name == "settings.py" else MAX_MODULE
+    assert len(path.read_text().splitlines()) <= limit
+
+
+def test_nothing_prints() -> None:
+    """Commands write to self.stdout, everything else logs."""
+    printing = {
+        f"{name(path)}:{node.lineno}"
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    }
+    assert printing == set()
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = {name(path) for path in SOURCES if path.read_text() and not ast.get_docstring(ast.parse(path.read_text()))}
+    assert silent == set()
+
+
+def environment_calls() -> Iterator[tuple[str, str]]:
+    """`env.int("LIMIT", …)` in the settings as `("int", "LIMIT")`; a call without a variable's name as `("…", "")`."""
+    for node in ast.walk(ast.parse((ROOT / "oppspot" / "settings.py").read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            owner, first = node.func.value, node.args[0] if node.args else None
+            if isinstance(owner, ast.Name) and owner.id == "env":
+                yield node.func.attr, first.value if isinstance(first, ast.Constant) else ""  # type: ignore[misc]
+
+
+def variables_read() -> set[str]:
+    return {variable for _, variable in environment_calls() if variable}
+
+
+def test_every_variable_is_in_the_example() -> None:
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    listed = [found[1] for line in lines if (found := re.match(r"^#?\s?([A-Z][A-Z0-9_]+)=", line))]
+    assert len(listed) == len(set(listed)), "listed twice"
+    assert set(listed) == variables_read()
+
+
+def test_the_settings_read_the_environment_in_one_way() -> None:
+    """Otherwise the test above would not see a variable."""
+    assert {method for method, variable in environment_calls() if not variable} == {"read_env", "db_url_config"}
+    reading = {"environ", "getenv"}
+    others = {name(path) for path in SOURCES if reading & set(attributes(path))}
+    assert others <= {"oppspot/settings.py", "oppspot/wsgi.py", "oppspot/core/checks.py"}
