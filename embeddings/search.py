@@ -2,12 +2,13 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import FloatField, Q, Value
 from django.db.models.expressions import ExpressionWrapper
 from django.db.models.functions import Cast
@@ -27,9 +28,7 @@ FloatArray = npt.NDArray[np.float32]
 MAX_LIMIT = 100
 MAX_QUERY = 1_000  # characters
 MAX_EXAMPLES = 50
-POOL = 100  # candidates of each arm: enough to fuse, and what the facets are counted over
-EF_SEARCH = 200  # candidates the HNSW scan keeps; measured in benchmarks/search.py
-MAX_SCAN_TUPLES = 40_000  # where an iterative scan gives up
+POOL = 50  # candidates of each arm: enough to fuse, and what the facets are counted over
 # Filters that leave fewer rows than this are answered by comparing each: exact, and faster than the graph.
 EXACT_MAX_ROWS = 10_000
 RRF_K = 60  # reciprocal rank fusion: Cormack, Clarke & Büttcher, SIGIR 2009
@@ -39,9 +38,10 @@ MODES = ("hybrid", "semantic", "lexical")
 FACETS = ("town", "sic_division", "category", "status")
 FACET_VALUES = 10
 
-LOADED_FIELDS = (
-    "id", "company_number", "name", "description", "website", "categories", "sic_codes", "sic_titles", "town", "status",
-)  # fmt: skip
+SHOWN = {"id", "company_number", "name", "description", "website", "categories", "sic_codes", "sic_titles", "town",
+         "status"}  # fmt: skip
+# In the order of the model, which `Business.from_db` expects.
+LOADED_FIELDS = tuple(column.attname for column in Business._meta.concrete_fields if column.attname in SHOWN)
 
 
 class NotEmbedded(OppspotError):
@@ -51,15 +51,25 @@ class NotEmbedded(OppspotError):
     status = 409
 
 
-@dataclass(slots=True)
+@dataclass
 class Hit:
     """A company found. Ranks count from 1; `similarity` is the cosine, null without a vector to compare."""
 
-    business: Business
+    row: tuple[Any, ...]  # values of LOADED_FIELDS
     similarity: float | None = None
     semantic_rank: int | None = None
     lexical_rank: int | None = None
     matched: dict[str, list[str]] = field(default_factory=dict)  # word stem → fields it was found in
+
+    @property
+    def pk(self) -> UUID:
+        pk: UUID = self.row[LOADED_FIELDS.index("id")]
+        return pk
+
+    @cached_property
+    def business(self) -> Business:
+        """The company, other fields loaded when asked for; made for the hits that are shown, not for all candidates."""
+        return Business.from_db(DEFAULT_DB_ALIAS, LOADED_FIELDS, self.row)
 
     @property
     def score(self) -> float:
@@ -100,7 +110,7 @@ def search(
     """
     _check(query, len(examples), len(negatives), mode=mode, limit=limit, threshold=threshold)
     provider = provider or get_provider()
-    candidates = filter_businesses(filters or {})
+    candidates = filter_businesses(filters) if filters else Business.objects.all()
     floor = provider.default_threshold if threshold is None else threshold
     if examples:
         mode = "semantic"
@@ -204,26 +214,16 @@ def _semantic_hits(
     rows = _run_nearest(candidates, vector, provider, pool, exact=exact)
     if filtered and not exact and len(rows) < limit:  # the scan gave up before it had seen enough that pass
         rows = _run_nearest(candidates, vector, provider, pool, exact=True)
-    rows.sort(key=lambda row: (-row.similarity, row.pk))  # type: ignore[attr-defined]
-    near = [row for row in rows if floor == 0 or row.similarity >= floor]  # type: ignore[attr-defined]
-    return [
-        Hit(row, similarity=row.similarity, semantic_rank=rank)  # type: ignore[attr-defined]
-        for rank, row in enumerate(near, start=1)
-    ]
+    rows.sort(key=lambda row: (-row[-1], row[0]))
+    near = [row for row in rows if floor == 0 or row[-1] >= floor]
+    return [Hit(row[:-1], similarity=row[-1], semantic_rank=rank) for rank, row in enumerate(near, start=1)]
 
 
 def _run_nearest(
     candidates: BusinessQuerySet, vector: FloatArray, provider: EmbeddingProvider, pool: int, *, exact: bool
-) -> list[Business]:
-    rows = nearest(candidates, vector, provider, exact=exact).only(*LOADED_FIELDS)[:pool]
-    with transaction.atomic(), connection.cursor() as cursor:
-        if not exact:
-            cursor.execute(
-                "SELECT set_config('hnsw.ef_search', %s, true), set_config('hnsw.iterative_scan', %s, true), "
-                "set_config('hnsw.max_scan_tuples', %s, true)",
-                [str(max(EF_SEARCH, 2 * pool)), "relaxed_order", str(MAX_SCAN_TUPLES)],
-            )
-        return list(rows)
+) -> list[tuple[Any, ...]]:
+    rows = nearest(candidates, vector, provider, exact=exact).values_list(*LOADED_FIELDS, "similarity")
+    return list(rows[:pool])
 
 
 def _at_most(rows: models.QuerySet[Business], maximum: int) -> bool:
@@ -247,36 +247,34 @@ def _lexical_hits(
         rows = rows.annotate(similarity=comparable)
     else:
         rows = rows.annotate(similarity=Value(None, output_field=FloatField()))
-    return [
-        Hit(row, similarity=row.similarity, lexical_rank=rank)
-        for rank, row in enumerate(rows.only(*LOADED_FIELDS)[:POOL], start=1)
-    ]
+    loaded = rows.values_list(*LOADED_FIELDS, "similarity")[:POOL]
+    return [Hit(row[:-1], similarity=row[-1], lexical_rank=rank) for rank, row in enumerate(loaded, start=1)]
 
 
 def _fuse(semantic: Sequence[Hit], lexical: Sequence[Hit]) -> list[Hit]:
     """One list by reciprocal rank fusion; ties go to the more similar, then to the smaller id."""
-    merged = {hit.business.pk: hit for hit in semantic}
+    merged = {hit.pk: hit for hit in semantic}
     for hit in lexical:
-        known = merged.setdefault(hit.business.pk, hit)
+        known = merged.setdefault(hit.pk, hit)
         known.lexical_rank = hit.lexical_rank
-    return sorted(merged.values(), key=lambda hit: (-hit.score, -(hit.similarity or 0), hit.business.pk))
+    return sorted(merged.values(), key=lambda hit: (-hit.score, -(hit.similarity or 0), hit.pk))
 
 
 def _explain(hits: Sequence[Hit], words: LexicalQuery) -> None:
-    matched = words.matches([hit.business.pk for hit in hits])
+    matched = words.matches([hit.pk for hit in hits])
     for hit in hits:
-        hit.matched = matched.get(hit.business.pk, {})
+        hit.matched = matched.get(hit.pk, {})
 
 
 def _facets(pool: Sequence[Hit]) -> dict[str, list[tuple[str, int]]]:
     counts: dict[str, dict[str, int]] = {name: {} for name in FACETS}
     for hit in pool:
-        business = hit.business
+        company = dict(zip(LOADED_FIELDS, hit.row, strict=True))
         values = {
-            "town": [business.town.title()] if business.town else [],
-            "sic_division": sorted({code[:2] for code in business.sic_codes}),
-            "category": business.categories,
-            "status": [business.status],
+            "town": [company["town"].title()] if company["town"] else [],
+            "sic_division": sorted({code[:2] for code in company["sic_codes"]}),
+            "category": company["categories"],
+            "status": [company["status"]],
         }
         for name, found in values.items():
             for value in found:

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "rest_framework",
+    "oppspot",
     "oppspot.core",
     "oppspot.organizations",
     "businesses",
@@ -99,6 +100,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Cache: the database by default, so that web and workers share it; CACHE_URL=rediscache://host:6379/1 for Redis.
 CACHES = {"default": env.cache_url("CACHE_URL", default="dbcache://oppspot_cache?timeout=86400&max_entries=100000")}
+if CACHES["default"]["BACKEND"] == "django.core.cache.backends.db.DatabaseCache":
+    CACHES["default"]["BACKEND"] = "oppspot.core.cache.UpsertDatabaseCache"
 
 AUTH_USER_MODEL = "organizations.User"
 AUTH_PASSWORD_VALIDATORS = [

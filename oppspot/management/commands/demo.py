@@ -1,0 +1,102 @@
+"""`manage.py demo`: the main job from an empty database to answers, on the sample. Running it again changes nothing."""
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO, cast
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from rich.console import Console
+
+import businesses
+from businesses import imports
+from embeddings.management.commands.search import print_result
+from embeddings.providers import get_provider
+from embeddings.search import search
+from embeddings.services import generate_embeddings
+from oppspot.organizations.authentication import digest_of
+from oppspot.organizations.models import ApiKey, Organization, User
+from oppspot.organizations.scopes import Scope
+from oppspot.organizations.services import create_organization, issue_api_key
+
+SAMPLE = Path(businesses.__file__).resolve().parent / "sample_data" / "uk_companies.csv"
+QUERIES = (
+    "app-only bank for small businesses",
+    "electric car charging network",
+    "craft beer brewer",
+    "designs processors that others build into their chips",
+    "weekly box of ingredients with recipes",
+)
+ORG_SLUG = "demo"
+EMAIL = "demo@oppspot.example"
+ADDRESS = "http://127.0.0.1:8000"
+
+
+class Command(BaseCommand):
+    help = "Load and embed the sample, search it, and make a demo organisation with a user and an API key."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.console = Console(file=cast(TextIO, self.stdout))
+        self.durations: list[tuple[str, float]] = []
+        with self._phase("database"):
+            call_command("migrate", verbosity=0, interactive=False)
+        with self._phase("import"):
+            report = imports.import_tabular(path=SAMPLE, source="sample")
+            self.console.print(f"Sample: {report.summary()}")
+        with self._phase("embedding"):
+            provider = get_provider()
+            made = generate_embeddings(provider=provider)
+            self.console.print(f"Embeddings by {provider.model}: {made.embedded} made, the rest were current.")
+        with self._phase("search"):
+            for query in QUERIES:
+                self.console.print()
+                print_result(self.console, search(query, limit=3))
+        with self._phase("organisation"):
+            credentials = self._credentials()
+        self._closing(credentials)
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self.durations.append((name, time.monotonic() - started))
+
+    def _credentials(self) -> dict[str, str]:
+        """The demo user's password and key, kept in a file that only its owner reads: keys are shown once."""
+        path = settings.DATA_DIR / "demo_credentials.json"
+        kept: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        user = User.objects.filter(email=EMAIL).first()
+        if user is None or not kept:
+            kept = {"password": secrets.token_urlsafe(9)}
+            user = user or User(email=EMAIL, is_staff=True, is_superuser=True)
+            user.set_password(kept["password"])
+            user.save()
+        org = Organization.objects.filter(slug=ORG_SLUG).first()
+        org = org or create_organization(name="Demo", slug=ORG_SLUG, owner=user)
+        keys = ApiKey.objects.for_org(org).filter(digest=digest_of(kept.get("key", "")))
+        if not any(key.is_active for key in keys):
+            name = f"demo {secrets.token_hex(2)}"
+            _, kept["key"] = issue_api_key(org=org, name=name, scopes=[Scope.READ, Scope.WRITE], created_by=user)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(kept, file)
+        return kept
+
+    def _closing(self, credentials: dict[str, str]) -> None:
+        phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.durations)
+        total = sum(seconds for _, seconds in self.durations)
+        self.stdout.write(f"\nDone in {total:.1f} s ({phases}).\n\nNext:")
+        self.stdout.write("  make serve                        starts the web server; then")
+        self.stdout.write(f"  {ADDRESS}/admin/        sign in as {EMAIL} with password {credentials['password']}")
+        self.stdout.write(f"  {ADDRESS}/api/docs/     the API, described")
+        body = json.dumps({"query": "software for accountants", "limit": 3})
+        self.stdout.write(
+            f"  curl -s {ADDRESS}/api/v1/search/semantic/ -H 'Authorization: Bearer {credentials['key']}' "
+            f"-H 'Content-Type: application/json' -d '{body}'"
+        )
