@@ -1,0 +1,68 @@
+"""The inventory of routes: what each needs. A route that is missing here, or here but gone, fails the tests."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.admindocs.views import simplify_regex
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from oppspot.organizations.scopes import Scope
+
+READ, WRITE, ADMIN, REGISTER = Scope.READ, Scope.WRITE, Scope.ADMIN, Scope.REGISTER
+
+# Scope by method. A route with an id of an org-owned object names the object's kind in OWNED.
+API: dict[str, dict[str, str]] = {
+    "/api/v1/api-keys/": {"GET": ADMIN, "POST": ADMIN},
+    "/api/v1/api-keys/<pk>/": {"GET": ADMIN, "DELETE": ADMIN},
+    "/api/v1/businesses/": {"GET": READ},
+    "/api/v1/businesses/<pk>/": {"GET": READ, "PATCH": REGISTER},
+    "/api/v1/businesses/<business_id>/events/": {"GET": READ},
+    "/api/v1/businesses/<uuid:pk>/similar/": {"GET": READ},
+    "/api/v1/members/": {"GET": READ},
+    "/api/v1/members/<pk>/": {"GET": READ, "PATCH": ADMIN, "DELETE": ADMIN},
+    "/api/v1/organization/": {"GET": READ},
+    "/api/v1/search/semantic/": {"POST": READ},
+    "/api/v1/search/similar/": {"POST": READ},
+    "/api/v1/sic-codes/": {"GET": READ},
+}
+OWNED = {"/api/v1/api-keys/<pk>/": "api_key", "/api/v1/members/<pk>/": "membership"}
+
+# Open to everyone, with what they answer.
+PUBLIC = {
+    "/": 302,  # to the documentation
+    "/api/docs/": 200,
+    "/api/schema/": 200,
+    "/healthz/": 200,
+    "/healthz/ready/": 200,
+    "/admin/login/": 200,
+}
+# Everything else below it sends those who are not staff to the login page.
+ADMIN_ROOT = "/admin/"
+
+
+@dataclass(frozen=True)
+class Route:
+    template: str
+    callback: Any
+
+    def methods(self) -> set[str]:
+        """The methods that the view answers, without HEAD and OPTIONS."""
+        actions = getattr(self.callback, "actions", None)
+        if actions:
+            return {method.upper() for method in actions} - {"HEAD"}
+        view: Any = getattr(self.callback, "cls", None)
+        return {name.upper() for name in view.http_method_names if hasattr(view, name)} - {"HEAD", "OPTIONS"}
+
+
+def all_routes() -> list[Route]:
+    return list(_walk(get_resolver().url_patterns, ""))
+
+
+def _walk(patterns: Any, prefix: str) -> Iterator[Route]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern).removeprefix("^")
+        if isinstance(pattern, URLResolver):
+            yield from _walk(pattern.url_patterns, path)
+        elif isinstance(pattern, URLPattern):
+            yield Route(simplify_regex(path.removesuffix("$").removesuffix("\\Z")), pattern.callback)

@@ -1,0 +1,250 @@
+"""Each route and each role: who gets in, and that nobody sees another organisation's rows.
+
+The roles' rights come from `oppspot.organizations.scopes`, the routes' needs from `routes.py`.
+"""
+
+import re
+import uuid
+from typing import Any
+
+import pytest
+from django.db import transaction
+from rest_framework.test import APIClient
+
+from businesses.models import Business, BusinessEvent
+from oppspot.organizations.models import ApiKey, Membership, Organization, User
+from oppspot.organizations.scopes import ROLE_SCOPES, Role, Scope
+from oppspot.organizations.services import create_organization, revoke_api_key
+from tests.answers import problem_of
+from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
+from tests.conftest import client_of, client_with
+from tests.factories import make_business, make_key, make_member, make_user
+
+MISSING = "00000000-0000-7000-8000-000000000000"
+ROUTES = all_routes()
+API_ROUTES = [route for route in ROUTES if route.template in API]
+ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
+API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
+OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
+
+
+class World:
+    """One organisation with something of each kind, every text of it holding `canary`."""
+
+    def __init__(self, name: str) -> None:
+        self.canary = f"canary-{name}-{uuid.uuid4().hex[:12]}"
+        self.org = create_organization(name=self.canary, slug=self.canary)
+        self.users = {role: make_member(f"{self.canary}-{role.value}", self.org, role) for role in Role}
+        self.api_key = make_key(self.org, name=f"{self.canary} key")[0]
+        self.membership: Membership = Membership.objects.for_org(self.org).get(role=Role.MEMBER)
+
+    def client(self, role: Role) -> APIClient:
+        return client_of(self.users[role])
+
+    def key(self, *scopes: str) -> APIClient:
+        return client_with(make_key(self.org, *scopes)[1])
+
+    def url(self, template: str, business: Business) -> str:
+        kind = OWNED.get(template)
+        identifier = getattr(self, kind).pk if kind else business.pk
+        return re.sub(r"<[^>]+>", str(identifier), template)
+
+
+@pytest.fixture
+def own(db: None) -> World:
+    return World("own")
+
+
+@pytest.fixture
+def foreign(db: None) -> World:
+    return World("foreign")
+
+
+@pytest.fixture
+def company(db: None) -> Business:
+    company = make_business("Acme", vector=[1.0, 2.0])
+    BusinessEvent.objects.create(business=company, kind="news", source="test", fingerprint=uuid.uuid4())
+    return company
+
+
+def call(client: APIClient, method: str, url: str) -> Any:
+    """The answer, its effect undone."""
+    with transaction.atomic():
+        response = getattr(client, method.lower())(url, {} if method in {"POST", "PATCH", "PUT"} else None)
+        transaction.set_rollback(True)
+    assert response.status_code < 500, response.content[:500]
+    return response
+
+
+# The inventory
+
+
+def test_every_route_has_an_expectation() -> None:
+    unknown = {
+        route.template
+        for route in ROUTES
+        if not (route.template in API or route.template in PUBLIC or route.template.startswith(ADMIN_ROOT))
+    }
+    assert unknown == set(), "say in routes.py who may use it"
+
+
+def test_no_expectation_is_stale() -> None:
+    templates = {route.template for route in ROUTES}
+    assert set(API) | set(PUBLIC) <= templates
+    assert set(OWNED) <= set(API)
+
+
+@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.template)
+def test_every_method_has_an_expectation(route: Route) -> None:
+    assert route.methods() == set(API[route.template])
+
+
+# The API
+
+
+@pytest.mark.parametrize(("template", "method", "scope"), API_CALLS)
+def test_who_gets_in(own: World, company: Business, template: str, method: str, scope: str) -> None:
+    url = own.url(template, company)
+    problem_of(call(APIClient(), method, url), 401)
+    problem_of(call(client_of(make_user("nobody")), method, url), 403, "no_organization")
+    problem_of(call(client_of(make_user("staff", is_superuser=True, is_staff=True)), method, url), 403)
+    revoked, secret = make_key(own.org, *Scope.values)
+    revoke_api_key(key=revoked)
+    problem_of(call(client_with(secret), method, url), 401)
+
+    refused = {role for role in Role if call(own.client(role), method, url).status_code == 403}
+    assert refused == {role for role in Role if scope not in ROLE_SCOPES[role]}
+    refused_keys = {name for name in Scope if call(own.key(name), method, url).status_code == 403}
+    assert refused_keys == set(Scope) - {scope}
+
+
+@pytest.mark.parametrize(("template", "method", "scope"), API_CALLS)
+def test_who_gets_in_finds_something(own: World, company: Business, template: str, method: str, scope: str) -> None:
+    """So that a refusal above is one for the right reason: with the scope, the answer is never "no such thing"."""
+    status = call(own.key(scope), method, own.url(template, company)).status_code
+    assert status not in {401, 403, 404, 405}
+
+
+@pytest.mark.parametrize("route", API_ROUTES, ids=lambda route: route.template)
+def test_other_methods_are_not_allowed(own: World, company: Business, route: Route) -> None:
+    client, url = own.key(*Scope.values), own.url(route.template, company)
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"} - route.methods():
+        problem_of(call(client, method, url), 405, "method_not_allowed")
+
+
+@pytest.mark.parametrize(("template", "method"), OWNED_CALLS)
+def test_a_foreign_object_answers_as_a_missing_one(
+    own: World, foreign: World, company: Business, template: str, method: str
+) -> None:
+    before = list(ApiKey.all_orgs.order_by("pk").values()), list(Membership.all_orgs.order_by("pk").values())
+    client = client_of(own.users[Role.OWNER])
+    urls = [foreign.url(template, company), re.sub(r"<[^>]+>", MISSING, template)]
+    answers = [getattr(client, method.lower())(url, {}) for url in urls]
+    first, second = (
+        (problem_of(answer, 404), {name: value for name, value in answer.items() if name != "RateLimit-Remaining"})
+        for answer in answers
+    )
+    assert first == second
+    assert before == (list(ApiKey.all_orgs.order_by("pk").values()), list(Membership.all_orgs.order_by("pk").values()))
+
+
+def probes(template: str, foreign: World, company: Business) -> list[str]:
+    """Ways to ask for more than one's own."""
+    if "<" in template:
+        return ["", f"?org={foreign.org.pk}"]
+    return [
+        *("", "?page_size=100", "?ordering=created_at", "?ordering=-created_at"),
+        *(f"?{name}={foreign.org.pk}" for name in ("org", "org_id", "organization", "org__id")),
+        *(f"?q={foreign.canary}", f"?name={foreign.canary}", f"?org__name__startswith={foreign.canary[:3]}"),
+    ]
+
+
+@pytest.mark.parametrize("template", [path for path, methods in API.items() if "GET" in methods])
+def test_nothing_foreign_is_seen(own: World, foreign: World, company: Business, template: str) -> None:
+    client = own.key(*Scope.values)
+    for probe in probes(template, foreign, company):
+        for source in (own, foreign):
+            response = call(client, "GET", source.url(template, company) + probe)
+            seen = f"{response.content.decode()} {dict(response.items())}"
+            assert foreign.canary not in seen.replace(probe, ""), probe
+            assert str(foreign.org.pk) not in seen.replace(probe, ""), probe
+
+
+def test_answers_do_not_depend_on_what_others_have(own: World, company: Business) -> None:
+    """Counts, orders and ranks too: the same answers in a world with and without another organisation."""
+
+    def answers() -> list[Any]:
+        client = client_of(own.users[Role.ADMIN])
+        urls = [own.url(path, company) for path, methods in API.items() if "GET" in methods]
+        return [re.sub(r'"request_id":"[^"]+"', "", call(client, "GET", url).content.decode()) for url in urls]
+
+    before = answers()
+    World("foreign")
+    assert answers() == before
+
+
+# The admin and the open pages
+
+
+@pytest.mark.parametrize(("path", "status"), PUBLIC.items())
+def test_open_pages_are_open(db: None, path: str, status: int) -> None:
+    response = APIClient().get(path)
+    assert response.status_code == status
+    for method in ("post", "put", "patch", "delete"):
+        assert getattr(APIClient(), method)(path, {}).status_code in {301, 302, 403, 405, 200}
+    assert APIClient().post("/admin/login/", {"username": "a", "password": "b"}, format="multipart").status_code == 200
+
+
+def admin_url(template: str, objects: dict[str, Any]) -> str:
+    app_and_model = template.split("/")[2:4]
+    identifier = objects.get("/".join(app_and_model), "1")
+    values = {"content_type_id": "1", "app_label": "businesses", "url": "nothing/"}
+    return re.sub(r"<(?:\w+:)?(\w+)>", lambda found: values.get(found[1], str(identifier)), template)
+
+
+@pytest.fixture
+def objects(own: World, company: Business) -> dict[str, Any]:
+    event = BusinessEvent.objects.get()
+    return {
+        "organizations/user": own.users[Role.MEMBER].pk,
+        "organizations/organization": own.org.pk,
+        "organizations/membership": own.membership.pk,
+        "organizations/apikey": own.api_key.pk,
+        "businesses/business": company.pk,
+        "businesses/businessevent": event.pk,
+        "businesses/siccode": "01110",
+        "embeddings/embeddingmodel": "model",
+    }
+
+
+def test_the_admin_is_for_staff(own: World, objects: dict[str, Any]) -> None:
+    for client in (APIClient(), own.client(Role.OWNER), own.key(*Scope.values)):
+        for route in ADMIN_ROUTES:
+            for method in ("GET", "POST") if route.template != "/admin/logout/" else ():
+                response = call(client, method, admin_url(route.template, objects))
+                assert response.status_code == 302, (method, route.template, response.status_code)
+                assert response["Location"].startswith("/admin/login/?next="), route.template
+
+
+def test_staff_without_rights_see_nothing(own: World, objects: dict[str, Any]) -> None:
+    clerk = make_user("clerk", is_staff=True)
+    for route in ADMIN_ROUTES:
+        response = call(client_of(clerk), "GET", admin_url(route.template, objects))
+        assert own.canary not in response.content.decode(), route.template
+        if re.match(r"/admin/\w+/\w+/", route.template) and not route.template.startswith("/admin/password_change/"):
+            assert response.status_code in {302, 403}, (route.template, response.status_code)
+
+
+def test_a_superuser_can_open_every_page(objects: dict[str, Any]) -> None:
+    boss = make_user("boss", is_staff=True, is_superuser=True)
+    for route in ADMIN_ROUTES:
+        status = call(client_of(boss), "GET", admin_url(route.template, objects)).status_code
+        assert status in {200, 302, 403, 404, 405}, route.template
+        if route.template.count("/") == 4 and "<" not in route.template:
+            assert status == 200, route.template
+
+
+def test_the_cast_is_complete(alice: User, org_a: Organization) -> None:
+    """Every role has rights, and every scope is given by a role or by operations only."""
+    assert set(ROLE_SCOPES) == set(Role)
+    assert set().union(*ROLE_SCOPES.values()) | {Scope.REGISTER} == set(Scope)
