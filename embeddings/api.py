@@ -169,6 +169,7 @@ class SemanticSearchView(APIView):
 
     @extend_schema(
         operation_id="search_semantic",
+        summary="Search by meaning and words",
         tags=["search"],
         request=SemanticSearchSerializer,
         responses=SearchResultSerializer,
@@ -196,6 +197,7 @@ class SimilarSearchView(APIView):
 
     @extend_schema(
         operation_id="search_similar",
+        summary="Companies like several others",
         tags=["search"],
         request=SimilarSearchSerializer,
         responses=SearchResultSerializer,
@@ -230,6 +232,7 @@ class SimilarToView(APIView):
 
     @extend_schema(
         operation_id="businesses_similar",
+        summary="Companies like one",
         tags=["search"],
         parameters=[
             SimilarToQuerySerializer,

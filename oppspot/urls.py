@@ -1,5 +1,6 @@
 """All routes."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
@@ -20,6 +21,9 @@ router.register("members", MemberViewSet, basename="member")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
+    path(
+        "favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL.lstrip('/')}core/favicon.svg"), name="favicon"
+    ),
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
     path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),

@@ -4,10 +4,11 @@ Alice owns organisation A; Ada administers it, Bob is a member and Vera may look
 Nomad belongs to no organisation. Olga works for us: staff, superuser, member of nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
-from pytest_django import Settings
+from django.db import connection
+from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
 from businesses.models import Business
@@ -15,6 +16,17 @@ from oppspot.organizations.models import Organization, User
 from oppspot.organizations.scopes import Role, Scope
 from oppspot.organizations.services import create_organization
 from tests.factories import make_business, make_key, make_member, make_user
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """End what still holds the test database before it is dropped: threads of the live server leave sessions behind."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 def client_of(user: User) -> APIClient:

@@ -2,7 +2,7 @@
 
 import pytest
 from django.test import Client
-from pytest_django.fixtures import Settings
+from pytest_django import Settings
 
 from embeddings.models import EmbeddingModel
 from embeddings.providers import get_provider

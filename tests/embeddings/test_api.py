@@ -4,7 +4,7 @@ import uuid
 from typing import Any
 
 import pytest
-from pytest_django.fixtures import Settings
+from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from embeddings.providers import get_provider

@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from pytest_django.fixtures import Settings
+from pytest_django import Settings
 
 from embeddings.providers import get_provider
 from tests.factories import embed, make_business
