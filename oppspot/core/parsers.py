@@ -1,6 +1,7 @@
 """Request parsing that refuses, with a 400, what would break further down."""
 
 import json
+import math
 from collections.abc import Mapping
 from typing import IO, Any
 
@@ -19,7 +20,7 @@ class PayloadTooLarge(APIException):
 
 
 class StrictJSONParser(BaseParser):
-    """JSON of limited size and depth, without NUL characters, lone surrogates, NaN or duplicate keys.
+    """JSON of limited size and depth, without NUL characters, lone surrogates, NaN, infinity or duplicate keys.
 
     Postgres stores none of these, and a nesting of thousands ends Python's recursion.
     """
@@ -42,6 +43,7 @@ class StrictJSONParser(BaseParser):
                 object_pairs_hook=_unique_keys,
                 parse_constant=_refuse_constant,
                 parse_int=_bounded_int,
+                parse_float=_finite_float,
             )
         except UnicodeDecodeError as error:
             raise ParseError(f"The body is not UTF-8: {error.reason} at byte {error.start}.") from error
@@ -68,6 +70,13 @@ def _bounded_int(digits: str) -> int:
     if len(digits) > MAX_INTEGER_DIGITS:
         raise ValueError("a number is too long")
     return int(digits)
+
+
+def _finite_float(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
 
 
 def _refuse_unstorable(value: Any, depth: int = 1) -> None:

@@ -31,6 +31,7 @@ OWNED = {"/api/v1/api-keys/<pk>/": "api_key", "/api/v1/members/<pk>/": "membersh
 # Open to everyone, with what they answer.
 PUBLIC = {
     "/": 302,  # to the documentation
+    "/favicon.ico": 302,
     "/api/docs/": 200,
     "/api/schema/": 200,
     "/healthz/": 200,

@@ -1,0 +1,162 @@
+"""Input that breaks a plain API: each is answered with what is wrong, and never with a 5xx."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.db import transaction
+from rest_framework.test import APIClient
+
+from businesses.models import Business
+from oppspot.core.problems import CONTENT_TYPE
+from oppspot.organizations.models import Membership, Organization
+from oppspot.organizations.scopes import Scope
+from tests.architecture.routes import API
+from tests.conftest import client_with
+from tests.factories import make_business, make_key, make_member
+
+WRITES = [(path, method) for path, methods in API.items() for method in methods if method in {"POST", "PATCH"}]
+READS = [path for path, methods in API.items() if "GET" in methods]
+FIELD = {  # a text field that each write accepts
+    "/api/v1/api-keys/": "name",
+    "/api/v1/businesses/<pk>/": "description",
+    "/api/v1/members/<pk>/": "role",
+    "/api/v1/search/semantic/": "query",
+    "/api/v1/search/similar/": "examples",
+}
+
+# Bodies with @ for the name of a text field of the endpoint.
+BODIES: dict[str, bytes] = {
+    "nul in a value": rb'{"@": "a\u0000b"}',
+    "nul in a key": rb'{"@\u0000": "a"}',
+    "lone surrogate": rb'{"@": "\ud800"}',
+    "lone surrogate in a key": rb'{"\udfff": "a"}',
+    "deep list": b'{"@": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+    "deeper list": b"[" * 100_000,
+    "deep object": b'{"a":' * 5_000 + b"1" + b"}" * 5_000,
+    "number of 5,000 digits": b'{"@": ' + b"9" * 5_000 + b"}",
+    "number out of range": b'{"@": 1e400}',
+    "not a number": b'{"@": NaN}',
+    "infinity": b'{"@": -Infinity}',
+    "a key twice": b'{"@": "a", "@": "b"}',
+    "latin-1": b'{"@": "\xe9"}',
+    "utf-16": '{"@": "a"}'.encode("utf-16"),
+    "byte order mark": b'\xef\xbb\xbf{"@": "a"}',
+    "cut off": b'{"@": "a',
+    "two values": b'{"@": "a"} {"@": "b"}',
+    "a list": b"[1, 2]",
+    "a text": b'"text"',
+    "a number": b"3",
+    "null": b"null",
+    "an object for a text": b'{"@": {"a": 1}}',
+    "nulls for a text": b'{"@": [null, null]}',
+    "unknown key": b'{"__class__": "a"}',
+    "300 kB": b'{"@": "' + b"a" * 300_000 + b'"}',
+    "100,000 keys": json.dumps({str(number): 1 for number in range(25_000)}).encode(),
+}
+TYPES = [
+    "application/x-www-form-urlencoded",
+    "text/plain",
+    "application/xml",
+    "multipart/form-data",
+    "",
+    "x",
+    "a/b; c=\xff",
+]
+QUERIES = [
+    *("page_size=99999999999999999999", "page_size=-1", "page_size=1e3", "page_size=%00"),
+    *("cursor=%00", "cursor=" + "A" * 4000, "cursor=W10", "cursor=bnVsbA", "cursor=WyJhIiwgMSwgMiwgM10"),
+    *("ordering=%00", "ordering=-pk", "ordering=pk;--", "ordering=org__name", "format=xml", "format=api"),
+    *("q=%00", "q=%ED%A0%80", "q=" + "a" * 5000, "q[]=a", "q=%27%20OR%201=1--", "q=%25%25%25", "q=%5C"),
+    *("limit=99999999999999999999", "offset=-1", "id__regex=(a%2B)%2B$", "org__users__password__startswith=a"),
+    *("sic=" + "9" * 5000, "incorporated_from=99999-01-01", "incorporated_from=0000-00-00", "town=%F0%9F%92%A9"),
+    *("has_embedding=maybe", "kind=%00", "threshold=nan", "threshold=1e999", "explain=%00", "&&&", "=", "%"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def client(org_a: Organization) -> APIClient:
+    return client_with(make_key(org_a, *Scope.values)[1])
+
+
+@pytest.fixture
+def company(db: None) -> Business:
+    return make_business("Acme")
+
+
+@pytest.fixture
+def member(org_a: Organization) -> Membership:
+    found: Membership = Membership.objects.for_org(org_a).get(user=make_member("bob", org_a))
+    return found
+
+
+def url_of(template: str, company: Business, member: Membership) -> str:
+    return re.sub(r"<[^>]+>", str(member.pk if "members" in template else company.pk), template)
+
+
+def said(response: Any, what: str) -> str:
+    """The detail of the problem that the answer must be."""
+    assert 400 <= response.status_code < 500, (what, response.status_code, response.content[:300])
+    assert response.headers["Content-Type"] == CONTENT_TYPE, what
+    detail: str = response.json()["detail"]
+    return detail
+
+
+@pytest.mark.parametrize(("template", "method"), WRITES)
+def test_hostile_bodies(client: APIClient, company: Business, member: Membership, template: str, method: str) -> None:
+    assert FIELD.keys() == {path for path, _ in WRITES}
+    for what, body in BODIES.items():
+        raw: Any = body.replace(b"@", FIELD[template].encode())
+        with transaction.atomic():
+            response = client.generic(method, url_of(template, company, member), raw, content_type="application/json")
+            transaction.set_rollback(True)
+        detail = said(response, what)
+        assert len(detail) < 2000, f"{what}: the answer repeats the input"
+        assert not re.search(r"Traceback|psycopg|django|Exception", detail), detail
+
+
+@pytest.mark.parametrize(("template", "method"), WRITES)
+def test_only_json_is_read(
+    client: APIClient, company: Business, member: Membership, template: str, method: str
+) -> None:
+    for content_type in TYPES:
+        response = client.generic(method, url_of(template, company, member), "name=a", content_type=content_type)
+        assert said(response, content_type)
+        assert response.status_code in {400, 415}
+
+
+@pytest.mark.parametrize("template", READS)
+def test_hostile_queries(client: APIClient, company: Business, member: Membership, template: str) -> None:
+    for query in QUERIES:
+        response = client.get(f"{url_of(template, company, member)}?{query}")
+        assert response.status_code < 500, query
+        if response.status_code >= 400:
+            assert said(response, query)
+
+
+@pytest.mark.parametrize(
+    "identifier", ["%00", "%ED%A0%80", "..%2f..%2fetc", "9" * 5000, "-1", "' OR 1=1", "None", "%F0%9F%92%A9"]
+)
+def test_hostile_identifiers(client: APIClient, identifier: str, db: None) -> None:
+    for template in (path for path in API if "<" in path):
+        response = client.get(re.sub(r"<[^>]+>", identifier, template))
+        assert response.status_code == 404
+        assert said(response, identifier) == "There is no such object."
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "*/*;q=0", "a" * 5000, "\xff", ""])
+def test_hostile_accept_headers(client: APIClient, accept: str) -> None:
+    response = client.get("/api/v1/organization/", headers={"Accept": accept})
+    assert response.status_code in {200, 406}
+    assert response.headers["Content-Type"] in {"application/json", CONTENT_TYPE}
+
+
+def test_unknown_paths_answer_as_unknown_objects(client: APIClient) -> None:
+    for path in ("/api/v1/", "/api/v1/nothing/", "/nothing", "/api/v2/businesses/", "/.env", "/static/../manage.py"):
+        assert said(client.get(path), path) == "There is no such object."
+
+
+def test_a_foreign_host_is_refused(client: APIClient) -> None:
+    response = client.get("/api/v1/organization/", headers={"Host": "evil.example"})
+    assert said(response, "host") == "The request is malformed."
