@@ -240,7 +240,7 @@ class _Run:
     def _blame_the_texts(self, error: OutsideCallError) -> None:
         """Raise unless the provider takes a harmless text: then it is the provider that is broken, not a company."""
         try:
-            self.provider.embed_documents([PROBE])
+            self._patiently([PROBE], harmless=True)
         except SkipItemError:
             raise PermanentError(f"The embedding provider rejects every text: {error.message}") from error
 
@@ -254,17 +254,18 @@ class _Run:
         self.report.texts += len(texts)
         self.report.tokens += sum(embedded.token_counts)
 
-    def _patiently(self, texts: list[str]) -> Embedded:
-        """Ask until it works or patience ends: a rate limit is no reason to give up a night's run."""
+    def _patiently(self, texts: list[str], *, harmless: bool = False) -> Embedded:
+        """Ask until it works or patience ends: a rate limit is no reason to give up a night's run.
+
+        An invalid answer may be due to the texts, and is waited out only when these are `harmless`.
+        """
         waited = 0.0
         while True:
             try:
                 return self.provider.embed_documents(texts)
-            except InvalidAnswer:
-                raise
             except RetryableError as error:
                 pause = error.retry_after or PAUSE_S
-                if waited + pause > self.patience_s:
+                if waited + pause > self.patience_s or (isinstance(error, InvalidAnswer) and not harmless):
                     raise
                 log.warning("embedding_paused", seconds=pause, reason=error.message)
                 self._pause(pause, error)

@@ -270,6 +270,21 @@ def test_a_pause_is_waited_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (report.embedded, str(report.error)) == (0, "busy")
 
 
+def test_nonsense_from_a_broken_provider_is_waited_out_and_blames_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "POLL_S", 0.01)
+    monkeypatch.setattr(services, "PAUSE_S", 0.02)
+    for _ in range(8):
+        make_business()
+
+    def nonsense_at_first(texts: Sequence[str]) -> None:
+        if len(provider.calls) <= 4:
+            raise InvalidAnswer("<html>")
+
+    provider = Recorder(nonsense_at_first)
+    report = generate_embeddings(provider=provider, patience_s=1)
+    assert (report.embedded, report.failures, report.error) == (8, [], None)
+
+
 def test_a_pause_ends_when_asked_to_stop() -> None:
     def busy(texts: Sequence[str]) -> None:
         raise RetryableError("busy", retry_after=500)
