@@ -1,0 +1,47 @@
+"""Indexes of the register, put off while it is filled."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+# Memory for sorting while indexes are built; the server's default suits no table of millions.
+BUILD_MEMORY = "512MB"
+# Unique indexes stay: they find duplicates. So do vector indexes: they skip rows without a vector, as all new ones are.
+SECONDARY = """
+    SELECT c.oid::regclass::text, pg_get_indexdef(c.oid)
+    FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+    WHERE i.indrelid = 'businesses'::regclass AND NOT i.indisunique AND i.indisvalid
+      AND a.amname NOT IN ('hnsw', 'ivfflat')
+    ORDER BY 1
+"""
+
+
+@contextlib.contextmanager
+def deferred_indexes(cursor: Any) -> Iterator[None]:
+    """Inside a transaction: drop the secondary indexes of `businesses`, and build them after the block.
+
+    Readers of the register wait until the transaction ends; if it fails, the indexes were never gone.
+    """
+    cursor.execute("LOCK TABLE businesses IN ACCESS EXCLUSIVE MODE")
+    cursor.execute(SECONDARY)
+    indexes = cursor.fetchall()
+    for name, _ in indexes:
+        cursor.execute(f"DROP INDEX {name}")  # regclass has quoted it
+    yield
+    cursor.execute(f"SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}'")
+    for _, definition in indexes:
+        cursor.execute(definition)
+
+
+def skip_log_of_empty_table(cursor: Any) -> None:
+    """Give `businesses`, which must be empty, new files in this transaction.
+
+    Where no replica reads the write-ahead log (`wal_level = minimal`), rows put into files of the same transaction are
+    written once instead of twice. CLUSTER is the command that makes new files and leaves all that refers to the table.
+    """
+    cursor.execute(
+        "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'businesses'::regclass AND indisprimary"
+    )
+    (primary_key,) = cursor.fetchone()
+    cursor.execute(f"CLUSTER businesses USING {primary_key}")
+    cursor.execute("ALTER TABLE businesses SET WITHOUT CLUSTER")
