@@ -20,19 +20,30 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class ProblemAutoSchema(AutoSchema):
-    """drf-spectacular's schema plus 400, 401, 403 and 404 in problem form."""
+    """drf-spectacular's schema plus the problems that any endpoint may answer with."""
 
-    PROBLEMS = {400: "Invalid input", 401: "No valid credential", 403: "Not allowed", 404: "No such object"}
+    PROBLEMS = {
+        400: "Invalid input",
+        401: "No valid credential",
+        403: "Not allowed",
+        404: "No such object",
+        406: "No representation is acceptable",
+        429: "Too many requests of the organisation; see Retry-After",
+        503: "The service cannot answer right now; see Retry-After",
+    }
+    PROBLEMS_OF_WRITES = {
+        409: "Conflict with what is there",
+        413: "The body is too large",
+        415: "The body is not JSON",
+    }
 
-    def get_response_serializers(self) -> Any:
-        found = super().get_response_serializers()
-        responses = found if isinstance(found, dict) else {self._success_status(): found}
-        return responses | {
-            (status, "application/problem+json"): OpenApiResponse(ProblemSerializer, description=text)
-            for status, text in self.PROBLEMS.items()
-        }
-
-    def _success_status(self) -> int:
-        if self.method == "DELETE":
-            return 204
-        return 201 if self.method == "POST" and getattr(self.view, "action", "") == "create" else 200
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
+        """`extend_schema(responses=…)` replaces what `get_response_serializers` says, so they are added here."""
+        responses = super()._get_response_bodies(direction)
+        problems = self.PROBLEMS | (self.PROBLEMS_OF_WRITES if self.method != "GET" else {})
+        for status, text in problems.items():
+            answer = OpenApiResponse(ProblemSerializer, description=text)
+            media = ["application/problem+json"]
+            body = self._get_response_for_code(answer, str(status), media, direction)  # type: ignore[no-untyped-call]
+            responses.setdefault(str(status), body)
+        return dict(sorted(responses.items()))
