@@ -120,17 +120,6 @@ def generate_embeddings(
     report.cost = provider.cost_of(report.tokens)
     report.seconds = time.monotonic() - started
     report.remaining = run.pending.count()
-    if not dry_run:
-        log.info(
-            "embeddings_generated",
-            model=report.model,
-            embedded=report.embedded,
-            failed=len(report.failures),
-            remaining=report.remaining,
-            tokens=report.tokens,
-            cost=str(report.cost),
-            error=report.error and report.error.message,
-        )
     return report
 
 
@@ -207,15 +196,21 @@ class _Run:
             yield ids
 
     def _batches(self, companies: list[Company]) -> Iterator[list[Company]]:
-        """Of similar length, since a model works as long on the shortest text of a batch as on the longest."""
+        """One call of the provider each, if a company's own texts fit one; of similar length, since a model works as
+        long on the shortest text of a batch as on the longest."""
         batch: list[Company] = []
         texts: set[str] = set()
+        tokens = 0
         for company in sorted(companies, key=lambda company: max(map(len, company.parts))):
-            if batch and len(texts | set(company.parts)) > self.batch_size:
+            more = set(company.parts) - texts
+            size = sum(map(self.provider.estimate_tokens, more))
+            too_many = len(texts) + len(more) > self.batch_size or tokens + size > self.provider.max_batch_tokens
+            if batch and too_many:
                 yield batch
-                batch, texts = [], set()
+                batch, texts, tokens = [], set(), 0
             batch.append(company)
             texts.update(company.parts)
+            tokens += size
         if batch:
             yield batch
 

@@ -188,6 +188,17 @@ def test_batches_are_of_similar_length_and_size() -> None:
     assert all(len({len(text) > 100 for text in call}) == 1 for call in provider.calls)
 
 
+def test_batches_keep_to_the_tokens_of_a_call() -> None:
+    class Narrow(Recorder):
+        max_batch_tokens = 100
+
+    for _ in range(6):
+        make_business(description="word " * 20)
+    provider = Narrow()
+    generate_embeddings(provider=provider)
+    assert [len(call) for call in provider.calls] == [2, 2, 2]
+
+
 def test_a_dry_run_changes_nothing_and_estimates() -> None:
     businesses = [make_business(description="word " * 20) for _ in range(3)]
     before = [state(business) for business in businesses]
