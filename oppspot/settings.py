@@ -90,12 +90,20 @@ else:
 DATABASE_POOL_SIZE = env.int("DATABASE_POOL_SIZE", default=8)
 # Milliseconds a statement may run, 0 for no limit; wsgi.py sets a limit for the web, commands have none.
 DATABASE_STATEMENT_TIMEOUT_MS = env.int("DATABASE_STATEMENT_TIMEOUT_MS", default=0)
-DATABASES["default"].setdefault("OPTIONS", {})
+# Candidates that a scan of a vector index keeps: higher is slower and finds more (benchmarks/search.py).
+SEARCH_EF_SEARCH = env.int("SEARCH_EF_SEARCH", default=200)
+# Set when a connection starts, so that no search spends a round trip on it.
+_session = {
+    "statement_timeout": DATABASE_STATEMENT_TIMEOUT_MS,
+    "hnsw.ef_search": SEARCH_EF_SEARCH,
+    "hnsw.iterative_scan": "relaxed_order",  # filters are applied inside the scan, which goes on until enough pass
+    "hnsw.max_scan_tuples": 40_000,
+}
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a pooled connection may have died with the server
-if DATABASE_STATEMENT_TIMEOUT_MS:
-    DATABASES["default"]["OPTIONS"]["options"] = f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT_MS}"
+_options = DATABASES["default"].setdefault("OPTIONS", {})
+_options["options"] = " ".join(f"-c {name}={value}" for name, value in _session.items())
 if DATABASE_POOL_SIZE:
-    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+    _options["pool"] = {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Cache: the database by default, so that web and workers share it; CACHE_URL=rediscache://host:6379/1 for Redis.
