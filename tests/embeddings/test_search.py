@@ -127,7 +127,7 @@ def test_odd_queries_answer(provider: EmbeddingProvider, query: str) -> None:
 def test_filters_return_as_many_as_exist(
     provider: EmbeddingProvider, monkeypatch: pytest.MonkeyPatch, exact_rows: int
 ) -> None:
-    monkeypatch.setattr(searching, "EXACT_MAX_ROWS", exact_rows)
+    monkeypatch.setattr(searching, "EXACT_MAX_ROWS", exact_rows)  # the estimate is never below one row
     for number in range(30):
         make_business(f"Leeds {number}", town="LEEDS", vector=[0, 0.1 + number / 100, 0, 1])
     for number in range(5):
@@ -254,5 +254,5 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_hits(provider: E
     few = count()
     for number in range(1, 40):
         make_business(f"Beer {number}", town="Leeds", vector=[0, 1, number / 100, 0])
-    # cache, how many pass, nearest, words, explanation
+    # cache, estimate, nearest, words, explanation
     assert count() == few == 5
