@@ -6,7 +6,6 @@ which nothing has changed. The goals are relative to the bare COPY: what Postgre
 """
 
 import argparse
-import os
 import resource
 import tempfile
 import time
@@ -14,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import django
+from benchmarks.scratch import scratch_database
 
 GOALS = {"first load": 0.15, "second load, nothing changed": 0.3}  # of the rate of the bare COPY
-DATABASE = "oppspot_benchmark"
+DATABASE = "oppspot_benchmark_import"
 CHUNK = 1 << 18  # bytes
 
 
@@ -76,18 +75,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--progress", action="store_true")
     options = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oppspot.settings")
-    django.setup()
-    from django.db import connection
-
-    name = connection.settings_dict["NAME"]
-    connection.settings_dict["TEST"]["NAME"] = DATABASE
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
-    try:
-        with tempfile.TemporaryDirectory() as directory:
-            measure(Path(directory) / "register.csv", options.rows, progress=options.progress)
-    finally:
-        connection.creation.destroy_test_db(name, verbosity=0)
+    scratch_database(DATABASE)
+    with tempfile.TemporaryDirectory() as directory:
+        measure(Path(directory) / "register.csv", options.rows, progress=options.progress)
 
 
 if __name__ == "__main__":

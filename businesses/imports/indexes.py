@@ -39,6 +39,7 @@ def skip_log_of_empty_table(cursor: Any) -> None:
     Where no replica reads the write-ahead log (`wal_level = minimal`), rows put into files of the same transaction are
     written once instead of twice. CLUSTER is the command that makes new files and leaves all that refers to the table.
     """
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a transaction around this one may still have some to check
     cursor.execute(
         "SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = 'businesses'::regclass AND indisprimary"
     )

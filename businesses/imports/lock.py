@@ -21,13 +21,13 @@ class ImportRunning(OppspotError):
 
 
 @contextlib.contextmanager
-def import_lock(*, patience_s: float = PATIENCE_S) -> Iterator[Any]:
+def import_lock() -> Iterator[Any]:
     """A cursor of the only import that runs. Freed when the process ends, however it ends.
 
     Raises `ImportRunning`.
     """
     with connection.cursor() as cursor:
-        until = time.monotonic() + patience_s
+        until = time.monotonic() + PATIENCE_S
         while not _try(cursor):
             if time.monotonic() > until:
                 raise ImportRunning

@@ -1,8 +1,8 @@
 """The import of the company register's bulk files.
 
 Two passes over the files. The first copies only number and digest of each row; the database finds what is new or
-changed. The second makes the values of those rows and copies them to a table, from which one transaction writes events,
-updates and new companies. An empty register is filled in one pass, straight into the table.
+changed. The second makes the values of those rows and copies them to a table, from which events, updates and new
+companies are written. An empty register is filled in one pass, straight into the table. Each way is one transaction.
 
 Killed at any time, the register is as it was or complete. Memory does not grow with the file, but for eight bytes for
 each new or changed row.
@@ -28,7 +28,6 @@ from businesses.imports.copying import CopyRows
 from businesses.imports.indexes import deferred_indexes, skip_log_of_empty_table
 from businesses.imports.lock import import_lock
 from businesses.imports.report import ImportReport, Rejects, default_rejects_path
-from businesses.imports.staging import staging
 from businesses.sources.base import Failure, Record, file_and_line
 from businesses.sources.companies_house import NAME
 from businesses.sources.companies_house_bulk import BulkFile, snapshot_date
@@ -124,13 +123,15 @@ def _execute(run: _Run) -> None:
     run.cursor.execute("SELECT NOT EXISTS (SELECT FROM businesses)")
     (empty,) = run.cursor.fetchone()
     if not empty or not _fill(run):
-        with staging(run.cursor, sql.DROP_STAGING):
+        with transaction.atomic():  # the staging tables too are gone when it fails
             before = _versions(run.paths)
             _compare(run)
             _stage(run)
             if _versions(run.paths) != before:
                 raise InvalidInput("A file was changed while it was read; nothing was written.")
             _write(run)
+            run.cursor.execute(sql.DROP_STAGING)
+            transaction.set_rollback(run.report.dry_run)
     if not run.report.dry_run and run.report.inserted + run.report.changed:
         run.cursor.execute("ANALYZE businesses")
 
@@ -194,7 +195,7 @@ def _stage(run: _Run) -> None:
 
 
 def _write(run: _Run) -> None:
-    """Events, updates and new companies, in one transaction."""
+    """Events, updates and new companies."""
     run.cursor.execute("SELECT count(*) FROM import_rows")
     (staged,) = run.cursor.fetchone()
     if not staged:
@@ -202,7 +203,7 @@ def _write(run: _Run) -> None:
     cursor, report = run.cursor, run.report
     if run.show_progress and sys.stderr.isatty():
         tqdm.write(f"Writing {staged:,} rows …", file=sys.stderr)
-    with transaction.atomic(), deferred_indexes(cursor) if _is_bulk(cursor, staged) else contextlib.nullcontext():
+    with deferred_indexes(cursor) if _is_bulk(cursor, staged) else contextlib.nullcontext():
         if run.write_events:
             cursor.execute(sql.CHANGE_EVENTS)
             report.events += cursor.rowcount
@@ -213,7 +214,6 @@ def _write(run: _Run) -> None:
         if run.write_events:
             cursor.execute(sql.INCORPORATED_EVENTS)
             report.events += cursor.rowcount
-        transaction.set_rollback(report.dry_run)
 
 
 def _is_bulk(cursor: Any, staged: int) -> bool:

@@ -11,7 +11,7 @@ WRITTEN = ("id", "source", "register_snapshot_on", *REGISTER_COLUMNS)
 COLUMNS = ", ".join(WRITTEN)
 # Where no text is known the text is empty; where no date or number is, it is NULL.
 NOT_NULL = tuple(name for name in WRITTEN if not name.endswith("_on") and not name.startswith("charges_"))
-DROP_STAGING = "DROP TABLE IF EXISTS import_keys, import_duplicates, import_rows"
+DROP_STAGING = "DROP TABLE import_keys, import_duplicates, import_rows"
 KEYS = ("position", "company_number", "register_hash")
 CREATE_KEYS = "CREATE UNLOGGED TABLE import_keys (position bigint, company_number text, register_hash uuid)"
 CREATE_ROWS = f"CREATE UNLOGGED TABLE import_rows AS SELECT {COLUMNS} FROM businesses WITH NO DATA"

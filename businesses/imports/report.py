@@ -12,6 +12,8 @@ from businesses.sources.base import Failure, file_and_line
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run these; the list is read in one
 
+MAX_ROW = 100_000  # characters; csv readers stop at 131,072
+
 
 @dataclass
 class ImportReport:
@@ -64,6 +66,7 @@ class Rejects:
             self._writer.writerow(["line", "reason", "row", "file"])
         row = as_text(failure.raw)
         row = f"'{row}" if row.startswith(FORMULA) else row
+        row = row if len(row) <= MAX_ROW else f"{row[:MAX_ROW]}…"
         file, line = file_and_line(failure.position)
         self._writer.writerow([line, failure.reason, row, str(self.sources[file])])
         self.count += 1

@@ -10,7 +10,6 @@ from businesses.imports import tabular_sql as sql
 from businesses.imports.copying import CopyRows
 from businesses.imports.lock import import_lock
 from businesses.imports.report import ImportReport, Rejects, as_text, default_rejects_path
-from businesses.imports.staging import staging
 from businesses.sources.base import Failure
 from businesses.sources.tabular import TabularFile
 
@@ -38,8 +37,8 @@ def import_tabular(
     with (
         import_lock() as cursor,
         Rejects(rejects_path or default_rejects_path(path), [path]) as rejects,
-        staging(cursor, sql.DROP),
         tqdm(total=size, desc="Reading", unit="B", unit_scale=True, disable=off) as bar,
+        transaction.atomic(),  # the staging table too is gone when it fails
     ):
         file = TabularFile(path, mapping=mapping or {}, only_mapped=only_mapped, progress=bar.update)
         cursor.execute(sql.CREATE)
@@ -56,12 +55,12 @@ def import_tabular(
         with cursor.copy(sql.REJECTED) as copy:
             for position, reason, raw in copy.rows():
                 rejects.add(Failure(int(position), reason, raw))
-        with transaction.atomic():
-            cursor.execute(sql.UPDATE)
-            report.changed = cursor.rowcount
-            cursor.execute(sql.INSERT, [source or path.stem])
-            report.inserted = cursor.rowcount
-            transaction.set_rollback(dry_run)
+        cursor.execute(sql.UPDATE)
+        report.changed = cursor.rowcount
+        cursor.execute(sql.INSERT, [source or path.stem])
+        report.inserted = cursor.rowcount
+        cursor.execute(sql.DROP)
+        transaction.set_rollback(dry_run)
         if file.unseen:
             report.warnings.append(f"No row has {', '.join(sorted(file.unseen))}.")
         report.rejected = rejects.count

@@ -8,7 +8,7 @@
 from businesses.sources.tabular_values import COLUMNS
 
 STAGED = ("position", "raw", "import_hash", *COLUMNS)
-DROP = "DROP TABLE IF EXISTS import_tabular"
+DROP = "DROP TABLE import_tabular"
 CREATE = f"""
     CREATE UNLOGGED TABLE import_tabular AS
     SELECT 0::bigint AS position, '' AS raw, import_hash, {", ".join(COLUMNS)},

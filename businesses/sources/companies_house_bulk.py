@@ -212,7 +212,7 @@ def _tidy(cell: str, column: str) -> str:
         raise ValueError(f"{column} has a NUL character")
     if column.endswith("CompanyName"):
         cell = _REFERENCE.sub(_unescape, cell)
-    elif cell == "NA":
+    if cell.strip() == "NA" and column != "CompanyName":
         return ""
     return " ".join(cell.split())
 
