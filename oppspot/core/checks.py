@@ -55,6 +55,9 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     if not 1 <= settings.API_KEY_MAX_DAYS <= 3650:  # noqa: PLR2004  ten years
         hint = "Set a number of days from 1 to 3650; 365 is the default."
         messages.append(Error("API_KEY_MAX_DAYS is out of range.", hint=hint, id="oppspot.E008"))
+    if settings.THROTTLE_REQUESTS_PER_MINUTE < 0:
+        hint = "Set the number of requests of an organisation in a minute, or 0 for no limit."
+        messages.append(Error("THROTTLE_REQUESTS_PER_MINUTE is negative.", hint=hint, id="oppspot.E009"))
     return messages
 
 

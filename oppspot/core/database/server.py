@@ -29,6 +29,7 @@ with warnings.catch_warnings():  # it looks for a per-user runtime directory, wh
     )
 
 START_TIMEOUT_S = 60  # crash recovery after a hard kill replays the write-ahead log
+CRASH_PATIENCE_S = 10
 SERVER_ACCOUNT = "pgserver"  # Postgres refuses to run as root; root starts it under this system account
 
 # For a laptop or a small server. No replication reads the log, so it can be minimal: bulk loads and index
@@ -110,7 +111,7 @@ class EmbeddedServer:
                 status = self._wait_while_busy()
                 if not status.running:
                     self._initialise()
-                    self._start()
+                    self._start_after_crash() if self._remove_stale_pid_file() else self._start()
                     status = self.status()
                 self._create_database(database, status.socket_dir)
         if status.socket_dir is None:
@@ -177,6 +178,27 @@ class EmbeddedServer:
             socket_dir.chmod(0o777)
         command = ("pg_ctl", "start", "-w", "-t", str(START_TIMEOUT_S), "-D", str(self.data_dir))
         self._run(*command, "-l", str(self.log_path), "-o", f"-k {socket_dir}")
+
+    def _remove_stale_pid_file(self) -> bool:
+        """Whether the last server died. The number it left in `postmaster.pid` may be another process by now, or a
+        zombie that nobody reaped: either would keep Postgres from starting. The caller knows that it is no Postgres."""
+        pid_file = self.data_dir / "postmaster.pid"
+        crashed = pid_file.exists()
+        pid_file.unlink(missing_ok=True)
+        return crashed
+
+    def _start_after_crash(self) -> None:
+        """Processes of the dead server notice its death within moments; until then Postgres refuses to start."""
+        deadline = time.monotonic() + CRASH_PATIENCE_S
+        while True:
+            try:
+                self._start()
+            except EmbeddedServerError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
 
     def _create_database(self, name: str, socket_dir: Path | None) -> None:
         marker = self.data_dir / f"{name}.created"
