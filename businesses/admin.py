@@ -23,6 +23,13 @@ from oppspot.core.errors import InvalidInput
 
 HEAVY = ("embedding", "search_vector")  # kilobytes a row that no page shows
 SHOWN_SIC_CODES = 2
+STATUS_COLOURS = {
+    str(Status.ACTIVE.label): "success",
+    str(Status.STRIKE_OFF_PROPOSED.label): "warning",
+    str(Status.INSOLVENT.label): "warning",
+    str(Status.DISSOLVED.label): "danger",
+}
+LINK = "text-primary-600 dark:text-primary-500"  # classes of the admin's theme
 
 
 class RegisterFilter(TextFilter):
@@ -186,7 +193,7 @@ class BusinessAdmin(LargeTableAdmin):
         elif form.changed_data:
             obj.save(update_fields=form.changed_data)
 
-    @column("Status", colours={"Active": "success", "Dissolved or closed": "danger"})
+    @column("Status", colours=STATUS_COLOURS)
     def shown_status(self, business: Business) -> str:
         return Status(business.status).label
 
@@ -212,7 +219,7 @@ class BusinessAdmin(LargeTableAdmin):
         if business._state.adding:
             return ""
         url = reverse("admin:businesses_businessevent_changelist", query={"business__id__exact": business.pk})
-        return format_html('<a class="text-primary-600 dark:text-primary-500" href="{}">What changed</a>', url)
+        return format_html('<a class="{}" href="{}">What changed</a>', LINK, url)
 
 
 class ReadOnlyAdmin(LargeTableAdmin):
@@ -251,7 +258,7 @@ class BusinessEventAdmin(ReadOnlyAdmin):
     @column("Company")
     def company(self, event: BusinessEvent) -> str:
         url = reverse("admin:businesses_business_change", args=[event.business_id])
-        return format_html('<a href="{}">{}</a>', url, event.business.name)
+        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, event.business.name)
 
     @column("Occurred on")
     def occurred(self, event: BusinessEvent) -> str:

@@ -14,9 +14,11 @@ HASH_LENGTH = 32  # `embedding_hash` is "<template>:<text_hash>", and a text has
 
 
 class EmbeddingState(TextChoices):
+    """`OUTDATED`: the company's text has changed since."""
+
     NONE = "none", "None"
     CURRENT = "current", "Current"
-    OUTDATED = "outdated", "Outdated: the text has changed"
+    OUTDATED = "outdated", "Outdated"
 
 
 def embedding_state(business: Business) -> EmbeddingState:

@@ -122,6 +122,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 # Days after which a new API key expires unless another date is given; the longest allowed.
 API_KEY_MAX_DAYS = env.int("API_KEY_MAX_DAYS", default=365)
 # API requests an organisation may make in a minute, 0 for no limit.

@@ -47,7 +47,15 @@ class PagedChangeList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows: Any = self.result_list  # type: ignore[has-type]
+        if self.result_count < COUNTED and self.queryset.query.where:
+            # Few rows match: find them first, then sort. Left to itself, the planner may think that matches are
+            # common and walk the index of the order until it has a page of them: to the end of the table.
+            few = self.queryset.order_by().values("pk")[:COUNTED]
+            matching = self.root_queryset.filter(pk__in=few).order_by(*self.get_ordering(request, self.queryset))
+            start = (self.page_num - 1) * self.list_per_page
+            self.result_list = matching[start : start + self.list_per_page]
+            return
+        rows: Any = self.result_list
         if isinstance(rows, QuerySet) and not rows.query.is_sliced:
             rows = rows[: self.list_per_page]
         self.result_list = rows

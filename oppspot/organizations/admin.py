@@ -85,6 +85,7 @@ class MembershipForm(forms.ModelForm[Membership]):
     class Meta:
         model = Membership
         fields = ["org", "user", "role"]
+        labels = {"org": "Organisation"}
 
     def clean_role(self) -> str:
         role: str = self.cleaned_data["role"]
@@ -137,6 +138,7 @@ class ApiKeyForm(forms.ModelForm[ApiKey]):
     class Meta:
         model = ApiKey
         fields = ["org", "name", "scopes", "expires_at"]
+        labels = {"org": "Organisation"}
 
     def clean(self) -> dict[str, Any]:
         """Refuse here what the service would refuse, next to the field it is about."""

@@ -121,6 +121,17 @@ def test_a_table_that_was_never_analysed_is_still_listed_in_pages(olga_client: A
     assert len(listed(response)) <= 50
 
 
+def test_few_matches_are_found_first_and_sorted_then(olga_client: APIClient, business: Make) -> None:
+    """A planner that thinks them common would walk the index of the order through the whole table."""
+    for index in range(60):
+        business(f"Company {index:03}", town="Leeds")
+    with CaptureQueriesContext(connection) as queries:
+        response = olga_client.get(f"{CHANGELIST}?town=leeds&p=2")
+    assert listed(response) == [f"Company {index:03}" for index in range(50, 60)]
+    page = queries.captured_queries[-1]["sql"]
+    assert re.search(r'"id" IN \(SELECT .* LIMIT 10000\) ORDER BY', page)
+
+
 @pytest.mark.parametrize(
     ("query", "found"),
     [

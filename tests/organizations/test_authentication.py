@@ -198,3 +198,5 @@ def test_sign_in_to_the_admin_with_e_mail_and_password(db: None) -> None:
         response = client.post("/admin/login/?next=/admin/", {"username": email, "password": password})
         assert response.status_code == status, (email, password)
     assert client.get("/admin/").status_code == 200
+    without_next = Client().post("/admin/login/", {"username": "olga@example.com", "password": "correct horse battery"})
+    assert without_next["Location"] == "/admin/"
