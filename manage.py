@@ -7,6 +7,8 @@ import sys
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oppspot.settings")
+    if sys.argv[1:2] != ["serve"]:  # servers log what they do; commands say it on standard output
+        os.environ.setdefault("LOG_LEVEL", "WARNING")
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

@@ -114,7 +114,7 @@ class SearchResultSerializer(serializers.Serializer[Any]):
     model = serializers.CharField()
     threshold = serializers.FloatField()
     results = HitSerializer(many=True)
-    facets = FacetsSerializer(help_text="Counts over the best hundred matches.")
+    facets = FacetsSerializer(help_text="Counts over the best matches (up to 100).")
 
 
 def _hit(hit: Hit, *, explain: bool) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from embeddings.api import as_json
 from embeddings.search import MODES, Hit, SearchResult, search
 from oppspot.core.errors import OppspotError
 
+PIPED_WIDTH = 120  # characters
+
 
 class Command(BaseCommand):
     help = "Search companies by meaning and by words."
@@ -40,7 +42,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(as_json(result, explain=options["explain"]), indent=2, ensure_ascii=False))
         else:
-            print_result(Console(file=cast(TextIO, self.stdout)), result, explain=options["explain"])
+            print_result(console_for(self.stdout), result, explain=options["explain"])
 
 
 def print_result(console: Console, result: SearchResult, *, explain: bool = False) -> None:
@@ -48,17 +50,25 @@ def print_result(console: Console, result: SearchResult, *, explain: bool = Fals
     if not result.hits:
         console.print(f"Nothing found for {result.query!r} (mode {result.mode}, threshold {result.threshold}).")
         return
-    table = Table(title=f"“{result.query}”", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(
+        title=f"“{result.query}”", title_justify="left", title_style="bold", box=None, pad_edge=False, expand=True
+    )
     table.add_column("#", justify="right", style="dim")
-    table.add_column("similarity", justify="right")
-    table.add_column("company", style="bold", no_wrap=True, max_width=40)
-    table.add_column("town", no_wrap=True)
-    table.add_column("why" if explain else "what it does", no_wrap=not explain, overflow="ellipsis")
+    table.add_column("cosine", justify="right", min_width=6)
+    table.add_column("company", style="bold", no_wrap=True, min_width=22, max_width=34)
+    table.add_column("town", no_wrap=True, min_width=10, max_width=16)
+    table.add_column("why" if explain else "what it does", no_wrap=not explain, overflow="ellipsis", ratio=1)
     for place, hit in enumerate(result.hits, start=1):
         similarity = "-" if hit.similarity is None else f"{hit.similarity:.3f}"
         text = _reason(hit) if explain else hit.business.description or hit.business.sic_titles
         table.add_row(str(place), similarity, hit.business.name, hit.business.town, text)
     console.print(table)
+
+
+def console_for(stream: Any) -> Console:
+    """A console on a command's output: as wide as the terminal, or wide enough for the table elsewhere."""
+    console = Console(file=cast(TextIO, stream))
+    return console if console.is_terminal else Console(file=cast(TextIO, stream), width=PIPED_WIDTH)
 
 
 def _reason(hit: Hit) -> str:

@@ -7,16 +7,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO, cast
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
-from rich.console import Console
 
 import businesses
 from businesses import imports
-from embeddings.management.commands.search import print_result
+from embeddings.indexes import activate_model
+from embeddings.management.commands.search import console_for, print_result
 from embeddings.providers import get_provider
 from embeddings.search import search
 from embeddings.services import generate_embeddings
@@ -42,7 +42,7 @@ class Command(BaseCommand):
     help = "Load and embed the sample, search it, and make a demo organisation with a user and an API key."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.console = Console(file=cast(TextIO, self.stdout))
+        self.console = console_for(self.stdout)
         self.durations: list[tuple[str, float]] = []
         with self._phase("database"):
             call_command("migrate", verbosity=0, interactive=False)
@@ -52,7 +52,8 @@ class Command(BaseCommand):
         with self._phase("embedding"):
             provider = get_provider()
             made = generate_embeddings(provider=provider)
-            self.console.print(f"Embeddings by {provider.model}: {made.embedded} made, the rest were current.")
+            activate_model(provider)
+            self.console.print(f"Embeddings by {provider.model}: {made.embedded} made, {made.unchanged} were current.")
         with self._phase("search"):
             for query in QUERIES:
                 self.console.print()
