@@ -170,12 +170,24 @@ class Business(models.Model):
         return self.name
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the derived columns in step; bulk imports derive them in their own way."""
+        """Keep the derived columns in step; bulk imports derive them in their own way.
+
+        Saving an existing company leaves its vector alone, which may have been made since the company was loaded:
+        the embedding columns are written by `embeddings.services` only.
+        """
         self.name_normalised = normalise_name(self.name)
         self.domain = domain_of(self.website)
         self.sic_titles = titles_text(self.sic_codes)
-        if (fields := kwargs.get("update_fields")) is not None:
+        fields = kwargs.get("update_fields")
+        if fields is not None:
             kwargs["update_fields"] = {*fields, "name_normalised", "domain", "sic_titles", "updated_at"}
+        elif not self._state.adding:
+            kwargs["update_fields"] = {
+                field.name
+                for field in self._meta.concrete_fields
+                if not (field.primary_key or field.generated or field.name.startswith("embedding"))
+                and field.attname not in self.get_deferred_fields()
+            }
         super().save(*args, **kwargs)
 
 

@@ -187,6 +187,9 @@ OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="https://api.openai.com/v1")
 EMBEDDING_PROVIDER = env.str("EMBEDDING_PROVIDER", default="") or ("openai" if OPENAI_API_KEY else "local")
 EMBEDDING_MODEL = env.str("EMBEDDING_MODEL", default="")  # empty: the provider's default model
+# A model that a server of OpenAI's protocol offers and oppSpot does not know: size, US dollars a million tokens.
+EMBEDDING_DIMENSIONS = env.int("EMBEDDING_DIMENSIONS", default=0)
+EMBEDDING_PRICE_PER_MILLION = env.float("EMBEDDING_PRICE_PER_MILLION", default=0.0)
 # Build parameters of a model's HNSW index; the floor is m = 16, ef_construction = 64.
 EMBEDDING_HNSW_M = env.int("EMBEDDING_HNSW_M", default=24)
 EMBEDDING_HNSW_EF_CONSTRUCTION = env.int("EMBEDDING_HNSW_EF_CONSTRUCTION", default=128)

@@ -20,6 +20,7 @@ from embeddings.providers.base import (
     InvalidAnswer,
     MissingKey,
     ModelSpec,
+    UnknownModel,
     Vectors,
     presentable,
 )
@@ -44,6 +45,9 @@ _MODELS = {
     "text-embedding-3-large": ModelSpec(3072, 8191, 0.3, Decimal("0.13")),
 }
 
+# Of models that only the settings describe: what is too long is shortened when the server says so.
+OTHER_INPUT_TOKENS, OTHER_THRESHOLD = 8191, 0.3
+
 
 class OpenAIProvider(EmbeddingProvider):
     """Retries what may pass within EMBEDDING_TIMEOUT_S; splits and shortens what is too long."""
@@ -52,7 +56,10 @@ class OpenAIProvider(EmbeddingProvider):
     models = _MODELS
     max_batch_inputs = 2048
     max_batch_tokens = 300_000
-    settings_used = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "EMBEDDING_TIMEOUT_S")
+    settings_used = (
+        "OPENAI_API_KEY", "OPENAI_BASE_URL", "EMBEDDING_TIMEOUT_S", "EMBEDDING_DIMENSIONS",
+        "EMBEDDING_PRICE_PER_MILLION",
+    )  # fmt: skip
 
     def __init__(self, model: str, spec: ModelSpec, *, api_key: str, base_url: str, timeout_s: float) -> None:
         super().__init__(model, spec)
@@ -73,6 +80,22 @@ class OpenAIProvider(EmbeddingProvider):
             base_url=settings.OPENAI_BASE_URL,
             timeout_s=settings.EMBEDDING_TIMEOUT_S,
         )
+
+    @classmethod
+    def spec_of(cls, model: str) -> ModelSpec:
+        """A model that is not OpenAI's own is known by the settings that describe it."""
+        if model not in cls.models and settings.EMBEDDING_DIMENSIONS:
+            return ModelSpec(
+                settings.EMBEDDING_DIMENSIONS,
+                OTHER_INPUT_TOKENS,
+                OTHER_THRESHOLD,
+                Decimal(str(settings.EMBEDDING_PRICE_PER_MILLION)),
+            )
+        try:
+            return super().spec_of(model)
+        except UnknownModel as error:
+            hint = f"{error.hint} For another server's, also set EMBEDDING_DIMENSIONS and EMBEDDING_PRICE_PER_MILLION."
+            raise UnknownModel(error.message, hint=hint) from error
 
     @cached_property
     def _client(self) -> "OpenAIClient":

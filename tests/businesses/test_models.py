@@ -135,3 +135,14 @@ def test_each_field_has_a_default_in_the_database_too() -> None:
     assert [field.name for field in fields if not field.null and getattr(raw, field.attname) is None] == [
         "postcode_area"
     ]
+
+
+def test_saving_a_stale_company_keeps_the_vector_made_since(business: Make) -> None:
+    stale = business("Acme", description="Anvils.")
+    embed(Business.objects.get(pk=stale.pk), [1.0, 2.0])
+    stale.description = "Anvils and rockets."
+    stale.save()
+    now = Business.objects.get(pk=stale.pk)
+    assert now.embedding_model == "test-model"
+    assert now.description == "Anvils and rockets."
+    assert embedding_state(now) == EmbeddingState.OUTDATED

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 import pytest
 import stamina
 import structlog
+from pytest_django import Settings
 
-from embeddings.providers.base import InputRejected, InvalidAnswer
+from embeddings.providers import get_provider
+from embeddings.providers.base import InputRejected, InvalidAnswer, UnknownModel
 from embeddings.providers.openai import OpenAIProvider, shared_out
 from embeddings.providers.openai_client import OpenAIClient, retry_after
 from oppspot.core.errors import PermanentError, RetryableError
@@ -376,3 +379,14 @@ def test_requests_keep_to_the_limits(stub: StubOpenAI, make: MakeProvider) -> No
     for request in stub.requests:
         assert len(request["input"]) <= 2_048
         assert sum(provider.estimate_tokens(text) for text in request["input"]) <= 300_000
+
+
+def test_a_model_of_another_server_is_described_by_settings(settings: Settings) -> None:
+    settings.EMBEDDING_PROVIDER, settings.OPENAI_API_KEY = "openai", "sk-test"
+    settings.EMBEDDING_MODEL = "nomic-embed-text"
+    with pytest.raises(UnknownModel, match="EMBEDDING_DIMENSIONS"):
+        get_provider()
+    settings.EMBEDDING_DIMENSIONS, settings.EMBEDDING_PRICE_PER_MILLION = 768, 0.01
+    provider = get_provider()
+    assert (provider.model, provider.dimensions) == ("nomic-embed-text", 768)
+    assert provider.cost_of(2_000_000) == Decimal("0.02")
