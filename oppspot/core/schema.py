@@ -3,8 +3,12 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse
 from rest_framework import serializers
+
+from oppspot.core.problems import problem
+
+EXAMPLE_ID = "3f8f715b-af3f-42f3-9a68-684e6c852849"
 
 
 class ProblemSerializer(serializers.Serializer[Any]):
@@ -22,27 +26,31 @@ class ProblemSerializer(serializers.Serializer[Any]):
 class ProblemAutoSchema(AutoSchema):
     """drf-spectacular's schema plus the problems that any endpoint may answer with."""
 
+    # Code and meaning by status.
     PROBLEMS = {
-        400: "Invalid input",
-        401: "No valid credential",
-        403: "Not allowed",
-        404: "No such object",
-        406: "No representation is acceptable",
-        429: "Too many requests of the organisation; see Retry-After",
-        503: "The service cannot answer right now; see Retry-After",
+        400: ("invalid", "Invalid input; `errors` has the messages by field."),
+        401: ("authentication_failed", "No valid credential."),
+        403: ("permission_denied", "Your role or API key does not allow this."),
+        404: ("not_found", "There is no such object."),
+        406: ("not_acceptable", "Answers are JSON."),
+        429: ("throttled", "Too many requests of the organisation; see Retry-After."),
+        503: ("try_again", "The service cannot answer right now; see Retry-After."),
     }
     PROBLEMS_OF_WRITES = {
-        409: "Conflict with what is there",
-        413: "The body is too large",
-        415: "The body is not JSON",
+        409: ("conflict", "Conflict with what is there."),
+        413: ("too_large", "The body is too large."),
+        415: ("unsupported_media_type", "The body is not JSON."),
     }
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         """`extend_schema(responses=…)` replaces what `get_response_serializers` says, so they are added here."""
         responses = super()._get_response_bodies(direction)
         problems = self.PROBLEMS | (self.PROBLEMS_OF_WRITES if self.method != "GET" else {})
-        for status, text in problems.items():
-            answer = OpenApiResponse(ProblemSerializer, description=text)
+        for status, (code, text) in problems.items():
+            example = OpenApiExample(
+                code, value=problem(status, code, text) | {"request_id": EXAMPLE_ID}, status_codes=[str(status)]
+            )
+            answer = OpenApiResponse(ProblemSerializer, description=text, examples=[example])
             media = ["application/problem+json"]
             body = self._get_response_for_code(answer, str(status), media, direction)  # type: ignore[no-untyped-call]
             responses.setdefault(str(status), body)
