@@ -92,6 +92,9 @@ class _Run:
     show_progress: bool
     write_events: bool = False
 
+    def __post_init__(self) -> None:
+        self.day = self.snapshot_on.isoformat()
+
     def records(self, label: str) -> Iterator[Record | Failure]:
         """The rows of all files, under a progress bar if there is a terminal to show it."""
         size = sum(path.stat().st_size for path in self.paths if path.is_file())
@@ -110,7 +113,7 @@ class _Run:
         except ValueError as error:
             self.rejects.add(Failure(record.position, str(error), record.raw))
             return False
-        rows.write((next(ids), NAME, self.snapshot_on.isoformat(), *values))
+        rows.write((next(ids), NAME, self.day, *values))
         return True
 
     def name_of(self, position: int) -> str:

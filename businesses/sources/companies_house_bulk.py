@@ -4,7 +4,6 @@ Besides the official form (spaces in header names, every field quoted, CR LF) it
 mark, no quotes, `NA` for missing values.
 """
 
-import csv
 import html
 import io
 import re
@@ -21,6 +20,7 @@ from typing import IO, Any
 from businesses.normalise import COMPANY_NUMBER_LENGTH, normalise_company_number
 from businesses.sources.base import MAX_INDEXED_BYTES, Failure, Progress, Record, UnreadableSource, position_of
 from businesses.sources.companies_house import iso_date
+from businesses.sources.lines import Lines, csv_rows
 
 COLUMNS = (
     "CompanyName", "CompanyNumber", "RegAddress.CareOf", "RegAddress.POBox", "RegAddress.AddressLine1",
@@ -62,8 +62,6 @@ SEPARATOR = "\x1f"
 BEGINS, ENDS, NOT_AVAILABLE = f"{SEPARATOR} ", f" {SEPARATOR}", f"{SEPARATOR}NA{SEPARATOR}"
 NAME, NUMBER = USED.index("CompanyName"), USED.index("CompanyNumber")
 
-Reader = Any  # csv's reader has no name to import
-
 
 def snapshot_date(path: Path) -> date | None:
     """The day in the name of an official file: `BasicCompanyDataAsOneFile-2020-05-01.zip`."""
@@ -100,10 +98,9 @@ class BulkFile:
         try:
             with ExitStack() as stack:
                 for member in self._members(stack):
-                    text = io.TextIOWrapper(member, encoding="utf-8-sig", errors="surrogateescape", newline="")
-                    reader = csv.reader(text)
-                    yield from self._rows(reader, self._header(reader), line)
-                    line += reader.line_num
+                    lines = Lines(member)
+                    yield from self._rows(lines, line)
+                    line += lines.number
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise UnreadableSource(f"{self.path} is damaged: {error}.") from error
         except OSError as error:
@@ -131,36 +128,30 @@ class BulkFile:
                 raise UnreadableSource(f"{self.path} is compressed in a way that is not supported: {error}.") from error
             yield stack.enter_context(member)
 
-    def _header(self, reader: Reader) -> list[str]:
-        try:
-            names = [name.strip() for name in next(reader, [])]
-        except csv.Error as error:
-            raise UnreadableSource(f"{self.path} is not a csv file: {error}.") from error
+    def _rows(self, lines: Lines, before: int) -> Iterator[Record | Failure]:
+        rows = csv_rows(lines)
+        names = self._header(*next(rows, (1, [], "")))
+        width, pick = len(names), itemgetter(*map(names.index, USED))
+        start = position_of(self.number, before)
+        for number, row, problem in rows:
+            if problem:
+                yield Failure(start + number, problem, "")
+            elif len(row) != width:
+                yield Failure(start + number, f"{len(row)} columns instead of {width}", row)
+            else:
+                try:
+                    yield _record(start + number, pick(row), row)
+                except ValueError as error:
+                    yield Failure(start + number, str(error), row)
+
+    def _header(self, number: int, row: list[str], problem: str) -> list[str]:
+        if problem:
+            raise UnreadableSource(f"{self.path} is {problem} (line {number}).")
+        names = [name.strip() for name in row]
         if missing := [name for name in USED if name not in names]:
             shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
             raise UnreadableSource(f"{self.path} is not the register's bulk file: no column {shown}.")
         return names
-
-    def _rows(self, reader: Reader, names: list[str], line: int) -> Iterator[Record | Failure]:
-        width, pick = len(names), itemgetter(*map(names.index, USED))
-        start = position_of(self.number, line + 1)
-        while True:
-            position = start + reader.line_num
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:  # a quote that is never closed; the reader goes on at the next line
-                yield Failure(position, f"not csv: {error}", "")
-                continue
-            if len(row) != width:
-                if row:
-                    yield Failure(position, f"{len(row)} columns instead of {width}", row)
-                continue
-            try:
-                yield _record(position, pick(row), row)
-            except ValueError as error:
-                yield Failure(position, str(error), row)
 
 
 def _record(position: int, cells: tuple[str, ...], raw: list[str]) -> Record:

@@ -8,14 +8,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import IO
 
-from businesses.sources.base import MAX_LINE_BYTES, Failure, Progress, Record, UnreadableSource, position_of
+from businesses.sources.base import Failure, Progress, Record, UnreadableSource, position_of
+from businesses.sources.lines import BOM, Lines, TooLong, csv_rows
 from businesses.sources.tabular_values import COLUMNS, FIELDS, JOINED, Cell, values_of
 from oppspot.core.errors import InvalidInput
 
 DELIMITERS = (",", ";", "\t", "|")
-BOM = b"\xef\xbb\xbf"
 IDENTIFYING = {"name", "company_number", "website"}
 
 
@@ -62,7 +61,7 @@ class TabularFile:
         """
         try:
             with self.path.open("rb") as file:
-                lines = _Lines(file, self.progress)
+                lines = Lines(file, self.progress)
                 start = file.peek().removeprefix(BOM).lstrip()
                 if not start:
                     raise UnreadableSource(f"{self.path} is empty.")
@@ -72,10 +71,10 @@ class TabularFile:
         except OSError as error:
             raise UnreadableSource(f"{self.path} cannot be read: {error.strerror or error}.") from error
 
-    def _csv(self, lines: "_Lines") -> Iterator[Record | Failure]:
+    def _csv(self, lines: Lines) -> Iterator[Record | Failure]:
         try:
             first = next(lines)
-        except _TooLong as error:
+        except TooLong as error:
             raise UnreadableSource(f"{self.path} is not a csv file: its first line is {error}.") from None
         delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([first], delimiter=mark))))
         names = [name.strip() for name in next(csv.reader([first], delimiter=delimiter))]
@@ -86,23 +85,16 @@ class TabularFile:
         if not IDENTIFYING & plan.keys():
             raise UnreadableSource(f"{self.path} has no column for {' or '.join(sorted(IDENTIFYING))}; map one.")
         places = {field: [names.index(column) for column in columns] for field, columns in plan.items()}
-        reader = csv.reader(lines, delimiter=delimiter)
-        while True:
-            position = position_of(0, lines.number + 1)
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except (csv.Error, _TooLong) as error:
-                yield Failure(position, f"not csv: {error}", "")
-                continue
-            if len(row) == len(names):
-                cells = {field: [row[place] for place in own] for field, own in places.items()}
-                yield _record(position, cells, row)
-            elif row:
+        for number, row, problem in csv_rows(lines, delimiter=delimiter):
+            position = position_of(0, number)
+            if problem:
+                yield Failure(position, problem, "")
+            elif len(row) != len(names):
                 yield Failure(position, f"{len(row)} columns instead of {len(names)}", row)
+            else:
+                yield _record(position, {field: [row[place] for place in own] for field, own in places.items()}, row)
 
-    def _json(self, lines: "_Lines") -> Iterator[Record | Failure]:
+    def _json(self, lines: Lines) -> Iterator[Record | Failure]:
         while True:
             position = position_of(0, lines.number + 1)
             try:
@@ -112,7 +104,7 @@ class TabularFile:
                 item = json.loads(line)
             except StopIteration:
                 return
-            except _TooLong as error:
+            except TooLong as error:
                 yield Failure(position, f"not JSON: {error}", "")
                 continue
             except (ValueError, RecursionError) as error:
@@ -141,38 +133,3 @@ def _record(position: int, cells: Mapping[str, Sequence[Cell]], raw: list[str] |
         return Failure(position, str(error), raw)
     digest = blake2b("\x1f".join(values).encode(), digest_size=16).digest()
     return Record(position, values[COLUMNS.index("company_number")], values, digest, raw)
-
-
-class _TooLong(Exception):
-    """longer than a megabyte"""
-
-    def __str__(self) -> str:
-        return str(self.__doc__)
-
-
-class _Lines(Iterator[str]):
-    """Lines of a file, each read into memory only if it is not too long."""
-
-    def __init__(self, file: IO[bytes], progress: Progress | None) -> None:
-        self.file = file
-        self.progress = progress
-        self.number = 0
-
-    def __next__(self) -> str:
-        line = self._read()
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) > MAX_LINE_BYTES:
-            while not line.endswith(b"\n") and (line := self._read()):
-                pass
-            raise _TooLong
-        if self.number == 1:
-            line = line.removeprefix(BOM)
-        return line.decode("utf-8", "surrogateescape")
-
-    def _read(self) -> bytes:
-        line = self.file.readline(MAX_LINE_BYTES + 1)
-        if self.progress:
-            self.progress(len(line))
-        return line
