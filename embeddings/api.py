@@ -19,6 +19,12 @@ from oppspot.organizations.scopes import Scope
 
 DEFAULT_LIMIT = 10
 FILTER_HELP = "The filters of the company list, by name: " + ", ".join(BusinessFilter.base_filters) + "."
+LIMIT_HELP = "Results at most; that many come back when they exist."
+THRESHOLD_HELP = (
+    "Least cosine similarity; 0 means none. Left out: the model's calibrated default, applied to companies found by "
+    "meaning only. Similarities of different models are not comparable."
+)
+EXPLAIN_HELP = "Say why each result is one."
 
 EXAMPLE_RESULT = {
     "query": "app-only bank for small businesses",
@@ -47,17 +53,12 @@ EXAMPLE_RESULT = {
 
 
 class CommonSearchSerializer(StrictSerializer):
-    limit = serializers.IntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
+    limit = serializers.IntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT, help_text=LIMIT_HELP)
     threshold = serializers.FloatField(
-        required=False,
-        allow_null=True,
-        min_value=0,
-        max_value=1,
-        help_text="Least cosine similarity; 0 means none. Left out: the model's calibrated default, applied to "
-        "companies found by meaning only. Similarities of different models are not comparable.",
+        required=False, allow_null=True, min_value=0, max_value=1, help_text=THRESHOLD_HELP
     )
     filters = serializers.DictField(required=False, default=dict, help_text=FILTER_HELP)
-    explain = serializers.BooleanField(default=False, help_text="Say why each result is one.")
+    explain = serializers.BooleanField(default=False, help_text=EXPLAIN_HELP)
 
 
 class SemanticSearchSerializer(CommonSearchSerializer):
@@ -222,9 +223,9 @@ class SimilarSearchView(APIView):
 
 
 class SimilarToQuerySerializer(serializers.Serializer[Any]):
-    limit = serializers.IntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT)
-    threshold = serializers.FloatField(required=False, min_value=0, max_value=1)
-    explain = serializers.BooleanField(default=False)
+    limit = serializers.IntegerField(default=DEFAULT_LIMIT, min_value=1, max_value=MAX_LIMIT, help_text=LIMIT_HELP)
+    threshold = serializers.FloatField(required=False, min_value=0, max_value=1, help_text=THRESHOLD_HELP)
+    explain = serializers.BooleanField(default=False, help_text=EXPLAIN_HELP)
 
 
 class SimilarToView(APIView):
