@@ -21,7 +21,10 @@ def normalise_name(name: str) -> str:
     text = name if name.isascii() else unicodedata.normalize("NFKD", name)
     if not text.isascii():
         text = "".join(char for char in text if not unicodedata.combining(char))
-    words = _NOT_WORD.sub(" ", text.lower().replace("&", " and ").replace("'", "")).split()
+    text = text.lower().replace("&", " and ").replace("'", "")
+    if not text.replace(" ", "").isalnum():  # most names have nothing to remove, and this is asked for millions
+        text = _NOT_WORD.sub(" ", text)
+    words = text.split()
     while len(words) > 1 and words[-1] in _LEGAL_FORMS:
         words.pop()
     return " ".join(words)

@@ -9,7 +9,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from datetime import date
 from hashlib import blake2b
@@ -40,12 +40,14 @@ UNUSED = {
     "Accounts.AccountRefDay", "Accounts.AccountRefMonth", "Returns.NextDueDate", "Returns.LastMadeUpDate",
     "LimitedPartnerships.NumGenPartners", "LimitedPartnerships.NumLimPartners", "URI",
 }  # fmt: skip
-# The order of a record's values: dates and counts first, so that they are checked as slices.
-DATES = tuple(name for name in COLUMNS if name.lower().endswith("date") and name not in UNUSED)
+# The order of a record's values: dates and counts first, so that they are checked as a slice; previous names last,
+# because few companies have any.
+DATES = tuple(name for name in COLUMNS if name.endswith("Date") and name not in UNUSED)
 COUNTS = tuple(name for name in COLUMNS if name.startswith("Mortgages."))
-TEXTS = tuple(name for name in COLUMNS if name not in {*UNUSED, *DATES, *COUNTS})
-USED = (*DATES, *COUNTS, *TEXTS)
-FIRST_COUNT, FIRST_TEXT = len(DATES), len(DATES + COUNTS)
+PREVIOUS = tuple(name for name in COLUMNS if name.startswith("PreviousName_"))
+TEXTS = tuple(name for name in COLUMNS if name not in {*UNUSED, *DATES, *COUNTS, *PREVIOUS})
+USED = (*DATES, *COUNTS, *TEXTS, *PREVIOUS)
+FIRST_TEXT, FIRST_PREVIOUS = len(DATES + COUNTS), len(DATES + COUNTS + TEXTS)
 
 # Entered into the digest: another number makes the next import write every row anew, as it must when the way values
 # are made from a row changes.
@@ -173,6 +175,8 @@ def _record(position: int, cells: tuple[str, ...], raw: list[str]) -> Record:
         key = normalise_company_number(key)
     if not _seen.issuperset(cells[:FIRST_TEXT]):
         _check_formats(cells)
+    if cells[FIRST_PREVIOUS]:
+        _check_dates(cells, range(FIRST_PREVIOUS, len(USED), 2))
     return Record(position, key, cells, blake2b(data, digest_size=16).digest(), raw)
 
 
@@ -187,14 +191,23 @@ _seen: set[str] = set()  # dates and counts that are known to be well formed
 
 
 def _check_formats(cells: Sequence[str]) -> None:
-    for index, cell in enumerate(cells[:FIRST_TEXT]):
+    _check_dates(cells, range(len(DATES)))
+    for index in range(len(DATES), FIRST_TEXT):
         try:
-            iso_date(cell) if index < FIRST_COUNT else whole_number(cell)
+            whole_number(cells[index])
         except ValueError as error:
             raise ValueError(f"{USED[index]}: {error}") from None
     if len(_seen) > MAX_SEEN:
         _seen.clear()
     _seen.update(cells[:FIRST_TEXT])
+
+
+def _check_dates(cells: Sequence[str], places: Iterable[int]) -> None:
+    for index in places:
+        try:
+            iso_date(cells[index])
+        except ValueError as error:
+            raise ValueError(f"{USED[index]}: {error}") from None
 
 
 def _tidy(cell: str, column: str) -> str:

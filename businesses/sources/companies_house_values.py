@@ -1,12 +1,13 @@
 """A row of the bulk file as the columns of a business, in the text form that Postgres reads. Empty: unknown."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 
 from businesses.normalise import normalise_name
 from businesses.sources.base import MAX_INDEXED_BYTES, Record
 from businesses.sources.companies_house import company_type_of, iso_date, sic_of, status_of
-from businesses.sources.companies_house_bulk import FIRST_COUNT, FIRST_TEXT
+from businesses.sources.companies_house_bulk import FIRST_PREVIOUS
 
 # What the register says about a company, in the order of `values_of`. All else about it is other sources' to say.
 REGISTER_COLUMNS = (
@@ -22,13 +23,12 @@ NO_NAMES = "[]"
 def values_of(record: Record) -> tuple[str, ...]:
     """The values of `REGISTER_COLUMNS`. Raises `ValueError` with the reason why there are none."""
     values = record.values
-    dissolved, incorporated, accounts_due, accounts_made, *changed_on, confirmation_due, confirmation_made = values[
-        :FIRST_COUNT
-    ]
     (
+        dissolved, incorporated, accounts_due, accounts_made, confirmation_due, confirmation_made,
+        charges, outstanding, part_satisfied, satisfied,
         name, _, care_of, box, line1, line2, town, county, country, postcode, category, status, origin,
-        accounts_category, sic1, sic2, sic3, sic4, *previous,
-    ) = values[FIRST_TEXT:]  # fmt: skip
+        accounts_category, sic1, sic2, sic3, sic4,
+    ) = values[:FIRST_PREVIOUS]  # fmt: skip
     codes, sic_titles = _sic(sic1, sic2, sic3, sic4)
     return (
         record.key,
@@ -54,8 +54,11 @@ def values_of(record: Record) -> tuple[str, ...]:
         iso_date(accounts_due),
         iso_date(confirmation_made),
         iso_date(confirmation_due),
-        *values[FIRST_COUNT:FIRST_TEXT],
-        _previous_names(previous, changed_on) if previous[0] else NO_NAMES,
+        charges,
+        outstanding,
+        part_satisfied,
+        satisfied,
+        _previous_names(values[FIRST_PREVIOUS:]) if values[FIRST_PREVIOUS + 1] else NO_NAMES,
     )
 
 
@@ -87,11 +90,7 @@ def _first_line(care_of: str, box: str, line1: str, postcode: str) -> str:
     return ", ".join(filter(None, [*parts, line1]))
 
 
-def _previous_names(names: list[str], changed_on: list[str]) -> str:
-    return json.dumps(
-        [
-            {"name": name, "changed_on": iso_date(day) or None}
-            for name, day in zip(names, changed_on, strict=True)
-            if name
-        ]
-    )
+def _previous_names(cells: Sequence[str]) -> str:
+    """From ten pairs of the day a name was given up and the name."""
+    pairs = zip(cells[::2], cells[1::2], strict=True)
+    return json.dumps([{"name": name, "changed_on": iso_date(day) or None} for day, name in pairs if name])
