@@ -6,7 +6,7 @@ from typing import Any
 
 # Memory for sorting while indexes are built; the server's default suits no table of millions.
 BUILD_MEMORY = "512MB"
-# Unique indexes stay: they find duplicates. So do vector indexes: they skip rows without a vector, as all new ones are.
+# Name, and how to make it. Vector indexes stay: they skip rows without a vector, as all new ones are.
 SECONDARY = """
     SELECT c.oid::regclass::text, pg_get_indexdef(c.oid)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
@@ -14,23 +14,33 @@ SECONDARY = """
       AND a.amname NOT IN ('hnsw', 'ivfflat')
     ORDER BY 1
 """
+UNIQUE = """
+    SELECT quote_ident(conname), pg_get_constraintdef(oid)
+    FROM pg_constraint WHERE conrelid = 'businesses'::regclass AND contype = 'u' ORDER BY 1
+"""
 
 
 @contextlib.contextmanager
-def deferred_indexes(cursor: Any) -> Iterator[None]:
+def deferred_indexes(cursor: Any, *, unique: bool = False) -> Iterator[None]:
     """Inside a transaction: drop the secondary indexes of `businesses`, and build them after the block.
 
-    Readers of the register wait until the transaction ends; if it fails, the indexes were never gone.
+    With `unique` the unique constraints too: duplicates are an `IntegrityError` after the block. Readers of the
+    register wait until the transaction ends; if it fails, the indexes were never gone.
     """
     cursor.execute("LOCK TABLE businesses IN ACCESS EXCLUSIVE MODE")
     cursor.execute(SECONDARY)
-    indexes = cursor.fetchall()
-    for name, _ in indexes:
-        cursor.execute(f"DROP INDEX {name}")  # regclass has quoted it
+    rebuild = [(f"DROP INDEX {name}", definition) for name, definition in cursor.fetchall()]
+    if unique:
+        cursor.execute(UNIQUE)
+        alter = "ALTER TABLE businesses"
+        for name, definition in cursor.fetchall():
+            rebuild.insert(0, (f"{alter} DROP CONSTRAINT {name}", f"{alter} ADD CONSTRAINT {name} {definition}"))
+    for drop, _ in rebuild:
+        cursor.execute(drop)
     yield
     cursor.execute(f"SET LOCAL maintenance_work_mem = '{BUILD_MEMORY}'")
-    for _, definition in indexes:
-        cursor.execute(definition)
+    for _, create in rebuild:
+        cursor.execute(create)
 
 
 def skip_log_of_empty_table(cursor: Any) -> None:
