@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 import numpy.typing as npt
-from django.core.cache import cache
+from django.core.cache import caches
 
 from embeddings.providers import EmbeddingProvider
 
@@ -16,8 +16,9 @@ def embed_query_cached(provider: EmbeddingProvider, query: str) -> npt.NDArray[n
     """The unit vector of `query`, shape (dimensions,).
 
     The key names provider, model, dimensions and the text's digest; the value depends on nothing else, so it may
-    be shared by organisations.
+    be shared by organisations. The provider says which cache is worth asking.
     """
+    cache = caches[provider.query_cache]
     text = " ".join(query.split())
     digest = hashlib.sha256(text.encode()).hexdigest()
     key = f"query-embedding:{KEY_VERSION}:{provider.name}:{provider.model}:{provider.dimensions}:{digest}"

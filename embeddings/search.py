@@ -13,7 +13,6 @@ from django.db import DEFAULT_DB_ALIAS, models
 from django.db.models import F, FloatField, Q, Value
 from django.db.models.expressions import ExpressionWrapper
 from django.db.models.functions import Cast
-from pgvector import Vector
 from pgvector.django import CosineDistance, HalfVectorField
 
 from businesses.filters import filter_businesses
@@ -182,6 +181,11 @@ def _vector_of_examples(
     return np.asarray(vector / norm, dtype=np.float32)
 
 
+def _literal(vector: FloatArray) -> Value:
+    """A vector as text, with the nine digits that tell any two 32-bit numbers apart: half of what `repr` would send."""
+    return Value("[" + ",".join([f"{number:.9g}" for number in vector.tolist()]) + "]")
+
+
 def nearest(
     candidates: BusinessQuerySet, vector: FloatArray, provider: EmbeddingProvider, *, exact: bool = False
 ) -> models.QuerySet[Business]:
@@ -189,7 +193,7 @@ def nearest(
 
     The order is that of the half-precision index expression; `similarity` is of the full-precision vector.
     """
-    literal = Value(Vector(vector).to_text())
+    literal = _literal(vector)
     rows = candidates.with_embedding_of(provider.model)
     rows = rows.annotate(
         similarity=ExpressionWrapper(1.0 - CosineDistance("embedding", literal), output_field=FloatField())
@@ -242,7 +246,7 @@ def _lexical_hits(
         comparable = models.Case(
             models.When(
                 Q(embedding_model=provider.model),
-                then=1.0 - CosineDistance("embedding", Value(Vector(vector).to_text())),
+                then=1.0 - CosineDistance("embedding", _literal(vector)),
             ),
             output_field=FloatField(),
         )

@@ -66,6 +66,8 @@ class EmbeddingProvider(ABC):
     models: ClassVar[Mapping[str, ModelSpec]]  # the first is the default
     max_batch_inputs: ClassVar[int]  # texts of one call
     max_batch_tokens: ClassVar[int]
+    # Of CACHES: "process" where embedding a query is about as fast as asking another server for it.
+    query_cache: ClassVar[str] = "default"
     settings_used: ClassVar[tuple[str, ...]] = ()  # another value of one of them means another instance
 
     def __init__(self, model: str, spec: ModelSpec) -> None:

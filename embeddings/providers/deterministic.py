@@ -24,6 +24,7 @@ class DeterministicProvider(EmbeddingProvider):
 
     name = "deterministic"
     models = {"hashed-words": ModelSpec(DIMENSIONS, max_input_tokens=100_000, default_threshold=0.25)}
+    query_cache = "process"
     max_batch_inputs = 1024
     max_batch_tokens = 1_000_000
 

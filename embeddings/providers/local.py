@@ -19,6 +19,7 @@ class LocalProvider(EmbeddingProvider):
 
     name = "local"
     models = {MODEL_NAME: ModelSpec(DIMENSIONS, max_input_tokens=MAX_TOKENS, default_threshold=DEFAULT_THRESHOLD)}
+    query_cache = "process"
     max_batch_inputs = 256  # about three seconds of work: what cancelling waits for
     max_batch_tokens = 256 * MAX_TOKENS
     settings_used = ("DATA_DIR", "EMBEDDING_LOCAL_THREADS")
