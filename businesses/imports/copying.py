@@ -13,12 +13,17 @@ class CopyRows:
     """`with CopyRows(cursor, table, columns) as rows: rows.write(values)`: texts in the order of the columns.
 
     An empty text is NULL, and in the columns `not_null` the empty text. A value may be any text that Postgres can
-    store, which is one without NUL characters and lone surrogates.
+    store, which is one without NUL characters and lone surrogates. `freeze`, for a table whose files are new in this
+    transaction, marks rows as seen by all, which whoever reads them first has to do otherwise.
     """
 
-    def __init__(self, cursor: Any, table: str, columns: Sequence[str], *, not_null: Sequence[str] = ()) -> None:
-        forced = f", FORCE_NOT_NULL ({', '.join(not_null)})" if not_null else ""
-        self._context = cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN ({FORMAT}{forced})")
+    def __init__(
+        self, cursor: Any, table: str, columns: Sequence[str], *, not_null: Sequence[str] = (), freeze: bool = False
+    ) -> None:
+        options = f"{FORMAT}, FREEZE" if freeze else FORMAT
+        if not_null:
+            options += f", FORCE_NOT_NULL ({', '.join(not_null)})"
+        self._context = cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN ({options})")
         self._separators = len(columns) - 1
         self._lines: list[str] = []
 

@@ -103,8 +103,8 @@ class _Run:
             for number, path in enumerate(self.paths):
                 yield from BulkFile(path, number=number, progress=bar.update).records()
 
-    def copy_rows(self, table: str) -> CopyRows:
-        return CopyRows(self.cursor, table, sql.WRITTEN, not_null=sql.NOT_NULL)
+    def copy_rows(self, table: str, *, freeze: bool = False) -> CopyRows:
+        return CopyRows(self.cursor, table, sql.WRITTEN, not_null=sql.NOT_NULL, freeze=freeze)
 
     def row(self, rows: CopyRows, record: Record, ids: Iterator[str]) -> bool:
         """Write the values of a record, or list it as rejected."""
@@ -152,7 +152,7 @@ def _fill(run: _Run) -> bool:
     try:
         with transaction.atomic():
             skip_log_of_empty_table(run.cursor)
-            with deferred_indexes(run.cursor, unique=True), run.copy_rows("businesses") as rows:
+            with deferred_indexes(run.cursor, unique=True), run.copy_rows("businesses", freeze=True) as rows:
                 for item in run.records("Filling"):
                     report.read += 1
                     if isinstance(item, Failure):
