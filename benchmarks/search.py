@@ -142,8 +142,15 @@ def measure_recall(provider: EmbeddingProvider, vectors: FloatArray, ids: list[U
     return good
 
 
-def bare_sql(provider: EmbeddingProvider) -> Callable[[FloatArray], Any]:
-    """The statement that a program would write by hand, on a plain psycopg cursor."""
+WORDS = """
+SELECT id, name, description, website, categories, sic_codes, ts_rank_cd(search_vector, query, 1) AS rank
+FROM businesses, websearch_to_tsquery('english', %s) AS query
+WHERE search_vector @@ query ORDER BY rank DESC LIMIT 10
+"""
+
+
+def bare_sql(provider: EmbeddingProvider, mode: str) -> Callable[[str, FloatArray], Any]:
+    """The statements that a program would write by hand, on a plain psycopg cursor: one, or two for hybrid."""
     statement = sql.SQL(
         "SELECT id, name, description, website, categories, sic_codes, 1 - (embedding <=> %(vector)s::vector) "
         "FROM businesses WHERE embedding_model = {model} "
@@ -151,9 +158,10 @@ def bare_sql(provider: EmbeddingProvider) -> Callable[[FloatArray], Any]:
     ).format(model=sql.Literal(provider.model), dimensions=sql.Literal(provider.dimensions))
     raw = connection.connection
 
-    def run(vector: FloatArray) -> Any:
+    def run(query: str, vector: FloatArray) -> Any:
         literal = "[" + ",".join(map(str, vector.tolist())) + "]"
-        return raw.execute(statement, {"vector": literal}).fetchall()
+        rows = raw.execute(statement, {"vector": literal}).fetchall()
+        return rows + raw.execute(WORDS, [query]).fetchall() if mode == "hybrid" else rows
 
     return run
 
@@ -205,11 +213,11 @@ def measure_http(provider: EmbeddingProvider, queries: list[str]) -> bool:
         if response.status != 200 or answer["count"] != K:
             raise SystemExit(f"the server answered {response.status}: {answer}")
 
-    run = bare_sql(provider)
     vectors = {query: provider.embed_query(query) for query in queries}
     good = True
     with web_server() as client:
         for mode in ("semantic", "hybrid"):
+            run = bare_sql(provider, mode)
             for query in queries[:20]:
                 post(client, mode, f"warm up {query}")
             rounds = []
@@ -220,7 +228,7 @@ def measure_http(provider: EmbeddingProvider, queries: list[str]) -> bool:
                 rounds.append(
                     (
                         median_ms(provider.embed_query, queries),
-                        median_ms(lambda query: run(vectors[query]), queries),
+                        median_ms(partial(lambda run, query: run(query, vectors[query]), run), queries),
                         median_ms(fresh, queries),
                         median_ms(fresh, queries),
                     )
