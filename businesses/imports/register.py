@@ -27,7 +27,7 @@ from businesses.imports.copying import CopyRows
 from businesses.imports.indexes import deferred_indexes, skip_log_of_empty_table
 from businesses.imports.lock import import_lock
 from businesses.imports.report import ImportReport, Rejects, default_rejects_path
-from businesses.sources.base import Failure, Record, file_and_line
+from businesses.sources.base import Failure, Record, UnreadableSource, file_and_line
 from businesses.sources.companies_house import NAME
 from businesses.sources.companies_house_bulk import BulkFile, snapshot_date
 from businesses.sources.companies_house_values import values_of
@@ -54,6 +54,9 @@ def import_register(
     that is older than the last. Raises `InvalidInput` for files that cannot be read (nothing is written) and
     `ImportRunning`.
     """
+    for path in paths:  # all parts, before the first is read for minutes
+        if not path.is_file():
+            raise UnreadableSource(f"{path} cannot be read: {'not a file' if path.exists() else 'it does not exist'}.")
     snapshot_on = snapshot_on or _snapshot_of(paths)
     report = ImportReport(snapshot_on=snapshot_on, dry_run=dry_run)
     with import_lock() as cursor, Rejects(rejects_path or default_rejects_path(paths[0]), paths) as rejects:
@@ -97,11 +100,16 @@ class _Run:
 
     def records(self, label: str) -> Iterator[Record | Failure]:
         """The rows of all files, under a progress bar if there is a terminal to show it."""
-        size = sum(path.stat().st_size for path in self.paths if path.is_file())
+        size = sum(path.stat().st_size for path in self.paths)
         off = None if self.show_progress else True  # None: tqdm looks for a terminal
         with tqdm(total=size, desc=label, unit="B", unit_scale=True, disable=off) as bar:
             for number, path in enumerate(self.paths):
                 yield from BulkFile(path, number=number, progress=bar.update).records()
+
+    def say(self, text: str) -> None:
+        """What is done next, for whoever watches the progress bars."""
+        if self.show_progress and sys.stderr.isatty():
+            tqdm.write(text, file=sys.stderr)
 
     def copy_rows(self, table: str, *, freeze: bool = False) -> CopyRows:
         return CopyRows(self.cursor, table, sql.WRITTEN, not_null=sql.NOT_NULL, freeze=freeze)
@@ -159,6 +167,7 @@ def _fill(run: _Run) -> bool:
                         run.rejects.add(item)
                     else:
                         report.inserted += run.row(rows, item, ids)
+                run.say("Building indexes …")
             transaction.set_rollback(report.dry_run)
     except IntegrityError:
         run.rejects.restart()
@@ -211,8 +220,7 @@ def _write(run: _Run) -> None:
     if not staged:
         return
     cursor, report = run.cursor, run.report
-    if run.show_progress and sys.stderr.isatty():
-        tqdm.write(f"Writing {staged:,} rows …", file=sys.stderr)
+    run.say(f"Writing {staged:,} companies …")
     with deferred_indexes(cursor) if _is_bulk(cursor, staged) else contextlib.nullcontext():
         if run.write_events:
             cursor.execute(sql.CHANGE_EVENTS)

@@ -150,7 +150,7 @@ class BulkFile:
         if problem:
             raise UnreadableSource(f"{self.path} is {problem} (line {number}).")
         names = [name.strip() for name in row]
-        if missing := [name for name in USED if name not in names]:
+        if missing := [name for name in COLUMNS if name not in {*names, *UNUSED}]:
             shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
             raise UnreadableSource(f"{self.path} is not the register's bulk file: no column {shown}.")
         return names

@@ -79,17 +79,20 @@ def test_an_older_snapshot_warns_and_proceeds() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "CompanyName,Other\nA,B\n", "not the register's bulk file: no column DissolutionDate"),
+        ("a.csv", "CompanyName,Other\nA,B\n", "not the register's bulk file: no column CompanyNumber"),
         ("a.zip", "not a zip", "a.zip is damaged"),
-        ("missing.csv", None, "missing.csv cannot be read: No such file or directory"),
+        ("missing.csv", None, "missing.csv cannot be read: it does not exist"),
     ],
 )
-def test_register_says_why_it_cannot_read_a_file(name: str, content: str | None, message: str) -> None:
+@pytest.mark.parametrize("existing", [0, 1])
+def test_register_says_why_it_cannot_read_a_file(name: str, content: str | None, message: str, existing: int) -> None:
+    if existing:
+        run("import_companies_house", str(write(Path("before.csv"), companies(existing))))
     if content is not None:
         Path(name).write_text(content)
     with pytest.raises(CommandError, match=message):
         run("import_companies_house", name)
-    assert not Business.objects.exists()
+    assert Business.objects.count() == existing
 
 
 def test_a_later_part_that_is_missing_stops_all() -> None:

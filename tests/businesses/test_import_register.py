@@ -274,7 +274,7 @@ def test_parts_are_one_snapshot(tmp_path: Path) -> None:
 
 
 def test_files_of_several_snapshots_are_refused(tmp_path: Path) -> None:
-    paths = [tmp_path / f"BasicCompanyData-2020-0{month}-01-part1_1.csv" for month in (5, 6)]
+    paths = [write(tmp_path / f"BasicCompanyData-2020-0{month}-01-part1_1.csv", []) for month in (5, 6)]
     with pytest.raises(InvalidInput, match="several snapshots: 2020-05-01, 2020-06-01"):
         import_register(paths=paths)
 

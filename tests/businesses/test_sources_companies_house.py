@@ -339,7 +339,7 @@ def _corrupted() -> bytes:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("register.csv", b"name,number\nA,1\n", "no column DissolutionDate, IncorporationDate, .* and 42 more"),
+        ("register.csv", b"name,number\nA,1\n", "no column CompanyName, CompanyNumber, .* and 42 more"),
         ("register.csv", b"", "no column"),
         ("register.csv", b"\x89PNG\r\n\x1a\n\x00\x00", "no column"),
         ("register.zip", b"PK\x03\x04 cut off", "is damaged"),
