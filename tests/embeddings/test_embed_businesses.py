@@ -114,6 +114,7 @@ def test_force_renews() -> None:
     ("arguments", "says"),
     [
         (["--where", "town"], "KEY=VALUE"),
+        (["--where", "town="], "KEY=VALUE"),
         (["--where", "colour=red"], "Unknown filter"),
         (["--where", "sic=no"], "sic"),
         (["--model", "bert"], "bert"),

@@ -107,7 +107,7 @@ def _conditions(arguments: list[str]) -> dict[str, Any]:
     conditions: dict[str, Any] = {}
     for argument in arguments:
         key, separator, value = argument.partition("=")
-        if not separator:
+        if not (separator and value):  # an empty value would select everything, and cost as much
             raise InvalidInput(f"--where {argument}: write it as KEY=VALUE, e.g. --where town=Leeds.")
         conditions.setdefault(key, []).append(value)
     return {key: values[0] if len(values) == 1 else values for key, values in conditions.items()}

@@ -60,7 +60,7 @@ def print_result(console: Console, result: SearchResult, *, explain: bool = Fals
     table.add_column("why" if explain else "what it does", no_wrap=not explain, overflow="ellipsis", ratio=1)
     for place, hit in enumerate(result.hits, start=1):
         similarity = "-" if hit.similarity is None else f"{hit.similarity:.3f}"
-        text = _reason(hit) if explain else hit.business.description or hit.business.sic_titles
+        text = _reason(hit) if explain else " ".join((hit.business.description or hit.business.sic_titles).split())
         table.add_row(str(place), similarity, hit.business.name, hit.business.town, text)
     console.print(table)
 
