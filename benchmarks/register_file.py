@@ -6,14 +6,20 @@ were counted on a real sample of 4,537 companies of May 2020; the names, streets
 
 import argparse
 import csv
+import os
 from datetime import date, timedelta
 from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from businesses.sic import titles
-from businesses.sources.companies_house_bulk import COLUMNS
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "oppspot.settings")
+django.setup()
+
+from businesses.sic import titles  # noqa: E402  Django must be set up first
+from businesses.sources.companies_house_bulk import COLUMNS  # noqa: E402
 
 # The official header has spaces before these names, and no quotes.
 SPACED = {"CompanyNumber", "RegAddress.AddressLine2", "ConfStmtLastMadeUpDate", "PreviousName_2.CONDATE"} | {
