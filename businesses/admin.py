@@ -18,7 +18,7 @@ from businesses.filters import filter_businesses
 from businesses.models import MAX_DESCRIPTION, Business, BusinessEvent, EventKind, SicCode, Status
 from businesses.normalise import normalise_company_number
 from businesses.querysets import BusinessQuerySet
-from oppspot.core.admin import LargeTableAdmin, column
+from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.core.errors import InvalidInput
 
 HEAVY = ("embedding", "search_vector")  # kilobytes a row that no page shows
@@ -222,21 +222,8 @@ class BusinessAdmin(LargeTableAdmin):
         return format_html('<a class="{}" href="{}">What changed</a>', LINK, url)
 
 
-class ReadOnlyAdmin(LargeTableAdmin):
-    """Rows that sources write, not people."""
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
 @admin.register(BusinessEvent)
-class BusinessEventAdmin(ReadOnlyAdmin):
+class BusinessEventAdmin(ReadOnlyMixin, LargeTableAdmin):
     list_display = ["shown_kind", "company", "occurred", "observed", "origin"]
     list_display_links = ["shown_kind"]
     list_filter = [EventKindFilter]
@@ -274,7 +261,7 @@ class BusinessEventAdmin(ReadOnlyAdmin):
 
 
 @admin.register(SicCode)
-class SicCodeAdmin(ReadOnlyAdmin):
+class SicCodeAdmin(ReadOnlyMixin, LargeTableAdmin):
     list_display = ["code", "title"]
     search_fields = ["code__startswith", "title"]
     ordering = ["code"]

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
 from django.urls import URLPattern, path
 from django.views.generic import TemplateView
 from unfold.admin import ModelAdmin
@@ -12,6 +11,7 @@ from unfold.views import UnfoldModelAdminViewMixin
 from embeddings.forms import SearchForm
 from embeddings.models import EmbeddingModel
 from embeddings.search import SearchResult, search
+from oppspot.core.admin import ReadOnlyMixin
 from oppspot.core.errors import OppspotError
 
 
@@ -39,19 +39,10 @@ class SearchView(UnfoldModelAdminViewMixin, TemplateView):
 
 
 @admin.register(EmbeddingModel)
-class EmbeddingModelAdmin(ModelAdmin):
+class EmbeddingModelAdmin(ReadOnlyMixin, ModelAdmin):
     """Models are activated by `embed_businesses`; here they are looked at."""
 
     list_display = ["name", "provider", "dimensions", "hnsw_m", "hnsw_ef_construction", "index_name", "activated_at"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(SearchView.as_view(model_admin=self))

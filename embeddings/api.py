@@ -153,14 +153,17 @@ def as_json(result: SearchResult, *, explain: bool) -> dict[str, Any]:
     }
 
 
-def search_with_filters(**arguments: Any) -> SearchResult:
-    """`search`, its complaints about a filter put under the body's `filters`."""
+def answer(serializer: CommonSearchSerializer) -> Response:
+    """Search as the body says; complaints about a filter are put under the body's `filters`."""
+    serializer.is_valid(raise_exception=True)
+    arguments = serializer.validated_data
     try:
-        return search(**arguments)
+        result = search(**arguments)
     except InvalidInput as error:
-        if error.fields.keys() <= BusinessFilter.base_filters.keys() | arguments["filters"].keys():
+        if error.fields and error.fields.keys() <= BusinessFilter.base_filters.keys() | arguments["filters"].keys():
             raise serializers.ValidationError({"filters": error.fields}) from error
         raise
+    return Response(as_json(result, explain=arguments["explain"]))
 
 
 class SemanticSearchView(APIView):
@@ -185,10 +188,7 @@ class SemanticSearchView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = SemanticSearchSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        result = search_with_filters(**serializer.validated_data)
-        return Response(as_json(result, explain=serializer.validated_data["explain"]))
+        return answer(SemanticSearchSerializer(data=request.data))
 
 
 class SimilarSearchView(APIView):
@@ -216,10 +216,7 @@ class SimilarSearchView(APIView):
         ],
     )
     def post(self, request: Request) -> Response:
-        serializer = SimilarSearchSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        result = search_with_filters(**serializer.validated_data)
-        return Response(as_json(result, explain=serializer.validated_data["explain"]))
+        return answer(SimilarSearchSerializer(data=request.data))
 
 
 class SimilarToQuerySerializer(serializers.Serializer[Any]):

@@ -77,6 +77,19 @@ class LargeTableAdmin(ModelAdmin):
         return PagedChangeList
 
 
+class ReadOnlyMixin:
+    """Rows that the program writes, not people: here they are looked at."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
 def column(description: str, *, colours: dict[str, str] | None = None) -> Callable[[Column], Column]:
     """A column or detail made by a method; `colours` turns its texts into labels (success, info, warning, danger)."""
     decorator: Callable[[Column], Column] = display(description=description, label=colours)
