@@ -118,19 +118,14 @@ class SearchResultSerializer(serializers.Serializer[Any]):
     facets = FacetsSerializer(help_text="Counts over the best matches (up to 100).")
 
 
+HIT_VALUES = ("company_number", "name", "description", "website", "categories", "sic_codes", "town", "status")
+
+
 def _hit(hit: Hit, *, explain: bool) -> dict[str, Any]:
-    business: Business = hit.business
     explanation = {"semantic_rank": hit.semantic_rank, "lexical_rank": hit.lexical_rank, "matched": hit.matched}
     return {
-        "id": str(business.pk),
-        "company_number": business.company_number,
-        "name": business.name,
-        "description": business.description,
-        "website": business.website,
-        "categories": business.categories,
-        "sic_codes": business.sic_codes,
-        "town": business.town,
-        "status": business.status,
+        "id": str(hit.pk),
+        **{name: hit.values[name] for name in HIT_VALUES},
         "similarity": None if hit.similarity is None else round(hit.similarity, 4),
         "score": round(hit.score, 6),
         "explanation": explanation if explain else None,

@@ -4,15 +4,10 @@ import re
 from collections.abc import Sequence
 from uuid import UUID
 
-from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import F
 
-from businesses.models import Business
-from businesses.querysets import BusinessQuerySet
+from embeddings.statements import CONFIG
 
-CONFIG = "english"
-MAX_RANKED = 5_000  # matches that are ranked; a word that half the register has cannot order it anyway
 WEIGHT_FIELDS = {"A": "name", "B": "description or categories", "C": "industry", "D": "town"}
 _LEGAL_FORMS = re.compile(r"\b(limited|ltd|plc|llp)\b\.?", re.IGNORECASE)
 
@@ -23,13 +18,6 @@ class LexicalQuery:
     def __init__(self, text: str) -> None:
         stripped = _LEGAL_FORMS.sub(" ", text).strip()
         self.text = stripped or text  # every company has a legal form: it only costs time
-
-    def ranked(self, candidates: BusinessQuerySet) -> BusinessQuerySet:
-        """Matching companies, best first by cover density with the name counting most."""
-        query = SearchQuery(self.text, config=CONFIG, search_type="websearch")
-        matching = Business.objects.filter(pk__in=candidates.filter(search_vector=query).values("pk")[:MAX_RANKED])
-        rank = SearchRank(F("search_vector"), query, cover_density=True, normalization=1)
-        return matching.annotate(rank=rank).order_by("-rank", "pk")
 
     def matches(self, ids: Sequence[UUID]) -> dict[UUID, dict[str, list[str]]]:
         """Which word stems of the query occur in which fields of each of the companies `ids`."""

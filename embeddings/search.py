@@ -1,6 +1,7 @@
 """What search means: by vector, by words, or both; filtered, ranked, explained. The only place that decides it."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,10 +11,6 @@ from uuid import UUID
 import numpy as np
 import numpy.typing as npt
 from django.db import DEFAULT_DB_ALIAS, models
-from django.db.models import F, FloatField, Q, Value
-from django.db.models.expressions import ExpressionWrapper
-from django.db.models.functions import Cast
-from pgvector.django import CosineDistance, HalfVectorField
 
 from businesses.filters import filter_businesses
 from businesses.models import Business
@@ -21,6 +18,7 @@ from businesses.querysets import BusinessQuerySet
 from embeddings.lexical import LexicalQuery
 from embeddings.providers import EmbeddingProvider, get_provider
 from embeddings.query_cache import embed_query_cached
+from embeddings.statements import LOADED_FIELDS, Row, best_worded, condition_of, nearest
 from oppspot.core.errors import InvalidInput, OppspotError
 
 FloatArray = npt.NDArray[np.float32]
@@ -38,11 +36,6 @@ MODES = ("hybrid", "semantic", "lexical")
 FACETS = ("town", "sic_division", "category", "status")
 FACET_VALUES = 10
 
-SHOWN = {"id", "company_number", "name", "description", "website", "categories", "sic_codes", "sic_titles", "town",
-         "status"}  # fmt: skip
-# In the order of the model, which `Business.from_db` expects.
-LOADED_FIELDS = tuple(column.attname for column in Business._meta.concrete_fields if column.attname in SHOWN)
-
 
 class NotEmbedded(OppspotError):
     """An example has no vector of the active model yet."""
@@ -55,7 +48,7 @@ class NotEmbedded(OppspotError):
 class Hit:
     """A company found. Ranks count from 1; `similarity` is the cosine, null without a vector to compare."""
 
-    row: tuple[Any, ...]  # values of LOADED_FIELDS
+    values: dict[str, Any]  # by the names of LOADED_FIELDS
     similarity: float | None = None
     semantic_rank: int | None = None
     lexical_rank: int | None = None
@@ -63,13 +56,13 @@ class Hit:
 
     @property
     def pk(self) -> UUID:
-        pk: UUID = self.row[LOADED_FIELDS.index("id")]
+        pk: UUID = self.values["id"]
         return pk
 
     @cached_property
     def business(self) -> Business:
         """The company, other fields loaded when asked for; made for the hits that are shown, not for all candidates."""
-        return Business.from_db(DEFAULT_DB_ALIAS, LOADED_FIELDS, self.row)
+        return Business.from_db(DEFAULT_DB_ALIAS, LOADED_FIELDS, list(self.values.values()))
 
     @property
     def score(self) -> float:
@@ -110,12 +103,13 @@ def search(
     """
     _check(query, len(examples), len(negatives), mode=mode, limit=limit, threshold=threshold)
     provider = provider or get_provider()
-    candidates = filter_businesses(filters) if filters else Business.objects.all()
+    candidates = filter_businesses(filters) if filters else None  # None: the whole register
     floor = provider.default_threshold if threshold is None else threshold
     if examples:
         mode = "semantic"
         vector: FloatArray | None = _vector_of_examples(examples, negatives, provider)
-        candidates = candidates.exclude(pk__in=[*examples, *negatives])
+        given = Business.objects.all() if candidates is None else candidates
+        candidates = given.exclude(pk__in=[*examples, *negatives])
     else:
         vector = None if mode == "lexical" else embed_query_cached(provider, query)
 
@@ -123,7 +117,7 @@ def search(
     lexical: list[Hit] = []
     words = LexicalQuery(query)
     if vector is not None:
-        semantic = _semantic_hits(candidates, vector, provider, limit=limit, filtered=bool(filters), floor=floor)
+        semantic = _semantic_hits(candidates, vector, provider, limit=limit, floor=floor)
     if mode != "semantic":
         lexical = _lexical_hits(candidates, words, vector, provider)
         if threshold is not None and vector is not None:
@@ -181,54 +175,27 @@ def _vector_of_examples(
     return np.asarray(vector / norm, dtype=np.float32)
 
 
-def _literal(vector: FloatArray) -> Value:
-    """A vector as text, with the nine digits that tell any two 32-bit numbers apart: half of what `repr` would send."""
-    return Value("[" + ",".join([f"{number:.9g}" for number in vector.tolist()]) + "]")
-
-
-def nearest(
-    candidates: BusinessQuerySet, vector: FloatArray, provider: EmbeddingProvider, *, exact: bool = False
-) -> models.QuerySet[Business]:
-    """`candidates` with a vector of the provider's model, nearest first by the index (or exactly), with `similarity`.
-
-    The order is that of the half-precision index expression; `similarity` is of the full-precision vector.
-    """
-    literal = _literal(vector)
-    rows = candidates.with_embedding_of(provider.model)
-    rows = rows.annotate(
-        similarity=ExpressionWrapper(1.0 - CosineDistance("embedding", literal), output_field=FloatField())
-    )
-    if exact:
-        return rows.order_by(F("similarity").desc())  # not by the distance, which would be computed again
-    half = HalfVectorField(dimensions=provider.dimensions)
-    return rows.order_by(CosineDistance(Cast("embedding", half), Cast(literal, half)))
-
-
 def _semantic_hits(
-    candidates: BusinessQuerySet,
+    candidates: BusinessQuerySet | None,
     vector: FloatArray,
     provider: EmbeddingProvider,
     *,
     limit: int,
-    filtered: bool,
     floor: float,
 ) -> list[Hit]:
     """The nearest companies by exact similarity, at least `floor`; found by the index or, among few, by comparison."""
-    pool = max(POOL, limit)
-    exact = filtered and _estimated_rows(candidates.with_embedding_of(provider.model)) <= EXACT_MAX_ROWS
-    rows = _run_nearest(candidates, vector, provider, pool, exact=exact)
-    if filtered and not exact and len(rows) < limit:  # the scan gave up before it had seen enough that pass
-        rows = _run_nearest(candidates, vector, provider, pool, exact=True)
+    pool, model = max(POOL, limit), provider.model
+    if candidates is None:
+        rows = nearest(vector, model, limit=pool)
+    else:
+        where = condition_of(candidates)
+        exact = _estimated_rows(candidates.with_embedding_of(model)) <= EXACT_MAX_ROWS
+        rows = nearest(vector, model, limit=pool, where=where, exact=exact)
+        if not exact and len(rows) < limit:  # the scan gave up before it had seen enough that pass
+            rows = nearest(vector, model, limit=pool, where=where, exact=True)
     rows.sort(key=lambda row: (-row[-1], row[0]))
     near = [row for row in rows if floor == 0 or row[-1] >= floor]
-    return [Hit(row[:-1], similarity=row[-1], semantic_rank=rank) for rank, row in enumerate(near, start=1)]
-
-
-def _run_nearest(
-    candidates: BusinessQuerySet, vector: FloatArray, provider: EmbeddingProvider, pool: int, *, exact: bool
-) -> list[tuple[Any, ...]]:
-    rows = nearest(candidates, vector, provider, exact=exact).values_list(*LOADED_FIELDS, "similarity")
-    return list(rows[:pool])
+    return [Hit(_values(row), similarity=row[-1], semantic_rank=rank) for rank, row in enumerate(near, start=1)]
 
 
 def _estimated_rows(rows: models.QuerySet[Business]) -> float:
@@ -238,27 +205,22 @@ def _estimated_rows(rows: models.QuerySet[Business]) -> float:
 
 
 def _lexical_hits(
-    candidates: BusinessQuerySet, words: LexicalQuery, vector: FloatArray | None, provider: EmbeddingProvider
+    candidates: BusinessQuerySet | None, words: LexicalQuery, vector: FloatArray | None, provider: EmbeddingProvider
 ) -> list[Hit]:
     """The companies whose words match best, with their similarity where a vector can be compared."""
-    rows: models.QuerySet[Business] = words.ranked(candidates)
-    if vector is not None:
-        comparable = models.Case(
-            models.When(
-                Q(embedding_model=provider.model),
-                then=1.0 - CosineDistance("embedding", _literal(vector)),
-            ),
-            output_field=FloatField(),
-        )
-        rows = rows.annotate(similarity=comparable)
-    else:
-        rows = rows.annotate(similarity=Value(None, output_field=FloatField()))
-    loaded = rows.values_list(*LOADED_FIELDS, "similarity")[:POOL]
-    return [Hit(row[:-1], similarity=row[-1], lexical_rank=rank) for rank, row in enumerate(loaded, start=1)]
+    where = None if candidates is None else condition_of(candidates)
+    rows = best_worded(words.text, vector, provider.model, limit=POOL, where=where)
+    return [Hit(_values(row), similarity=row[-1], lexical_rank=rank) for rank, row in enumerate(rows, start=1)]
+
+
+def _values(row: Row) -> dict[str, Any]:
+    return dict(zip(LOADED_FIELDS, row[:-1], strict=True))
 
 
 def _fuse(semantic: Sequence[Hit], lexical: Sequence[Hit]) -> list[Hit]:
     """One list by reciprocal rank fusion; ties go to the more similar, then to the smaller id."""
+    if not lexical:
+        return list(semantic)
     merged = {hit.pk: hit for hit in semantic}
     for hit in lexical:
         known = merged.setdefault(hit.pk, hit)
@@ -273,19 +235,14 @@ def _explain(hits: Sequence[Hit], words: LexicalQuery) -> None:
 
 
 def _facets(pool: Sequence[Hit]) -> dict[str, list[tuple[str, int]]]:
-    counts: dict[str, dict[str, int]] = {name: {} for name in FACETS}
-    for hit in pool:
-        company = dict(zip(LOADED_FIELDS, hit.row, strict=True))
-        values = {
-            "town": [company["town"].title()] if company["town"] else [],
-            "sic_division": sorted({code[:2] for code in company["sic_codes"]}),
-            "category": company["categories"],
-            "status": [company["status"]],
-        }
-        for name, found in values.items():
-            for value in found:
-                counts[name][value] = counts[name].get(value, 0) + 1
+    rows = [hit.values for hit in pool]
+    found = {
+        "town": Counter(row["town"].title() for row in rows if row["town"]),
+        "sic_division": Counter(division for row in rows for division in {code[:2] for code in row["sic_codes"]}),
+        "category": Counter(category for row in rows for category in row["categories"]),
+        "status": Counter(row["status"] for row in rows),
+    }
     return {
-        name: sorted(values.items(), key=lambda item: (-item[1], item[0]))[:FACET_VALUES]
-        for name, values in counts.items()
+        name: sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:FACET_VALUES]
+        for name, counts in found.items()
     }

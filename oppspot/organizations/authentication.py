@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.db import DEFAULT_DB_ALIAS, connection
 from django.utils import timezone
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework import exceptions
@@ -20,6 +21,13 @@ from oppspot.organizations.scopes import ROLE_SCOPES, Scope
 
 KEY_PREFIX = "ospt_"
 LAST_USED_RESOLUTION = timedelta(minutes=5)  # a write for each request would cost more than the request
+
+KEY_FIELDS = [field.attname for field in ApiKey._meta.concrete_fields]
+ORG_FIELDS = [field.attname for field in Organization._meta.concrete_fields]
+KEY_WITH_ORG = (
+    f"SELECT {', '.join(f'k.{name}' for name in KEY_FIELDS)}, {', '.join(f'o.{name}' for name in ORG_FIELDS)} "  # noqa: S608  names of columns
+    f"FROM {ApiKey._meta.db_table} k JOIN {Organization._meta.db_table} o ON o.id = k.org_id WHERE k.digest = %s"
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if len(words) != 2 or not words[1].startswith(KEY_PREFIX.encode()):  # noqa: PLR2004  scheme and key
             raise exceptions.AuthenticationFailed("The Authorization header is not 'Bearer ospt_…'.")
         digest = hashlib.sha256(words[1]).hexdigest()
-        key = ApiKey.all_orgs.select_related("org").filter(digest=digest).first()
+        key = _key_with_org(digest)
         if key is None or not key.is_active:
             raise exceptions.AuthenticationFailed("The API key is unknown, revoked or expired.")
         named = request.headers.get("X-Organization", "")
@@ -120,6 +128,18 @@ class SessionOrgAuthentication(SessionAuthentication):
         if len(candidates) > 1:
             raise OrgNotChosen
         return candidates[0]
+
+
+def _key_with_org(digest: str) -> ApiKey | None:
+    """The key and its organisation, by SQL written once: the compiler would take longer than the query, each time."""
+    with connection.cursor() as cursor:
+        cursor.execute(KEY_WITH_ORG, [digest])
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    key = ApiKey.from_db(DEFAULT_DB_ALIAS, KEY_FIELDS, row[: len(KEY_FIELDS)])
+    key.org = Organization.from_db(DEFAULT_DB_ALIAS, ORG_FIELDS, row[len(KEY_FIELDS) :])
+    return key
 
 
 def _organization_named(text: str) -> dict[str, Any]:

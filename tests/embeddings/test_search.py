@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 
 from businesses.models import Business
 from embeddings import search as searching
+from embeddings import statements
 from embeddings.providers import EmbeddingProvider
 from embeddings.providers.base import ModelSpec
 from embeddings.search import NotEmbedded, SearchResult, search
@@ -144,13 +145,13 @@ def test_an_iterative_scan_that_gives_up_is_followed_by_an_exact_pass(
 ) -> None:
     monkeypatch.setattr(searching, "EXACT_MAX_ROWS", 0)
     calls: list[bool] = []
-    run = searching._run_nearest
+    run = statements.nearest
 
-    def given_up(*args: Any, exact: bool) -> list[Any]:
+    def given_up(*args: Any, exact: bool, **options: Any) -> list[Any]:
         calls.append(exact)
-        return run(*args, exact=exact) if exact else []
+        return run(*args, exact=exact, **options) if exact else []
 
-    monkeypatch.setattr(searching, "_run_nearest", given_up)
+    monkeypatch.setattr(searching, "nearest", given_up)
     make_business("Leeds", town="LEEDS", vector=[0, 1, 0, 0])
     assert names(search("beer", filters={"town": "leeds"}, threshold=0, provider=provider)) == ["Leeds"]
     assert calls == [False, True]
