@@ -115,8 +115,7 @@ def ensure_index(plan: IndexPlan) -> bool:
         if built:
             if plan.name in present:
                 _drop(plan.name)
-            with connection.cursor() as cursor:
-                cursor.execute(plan.create)
+            _build(plan)
         for other in present:
             if other != plan.name:
                 _drop(other)
@@ -138,6 +137,16 @@ def _family(family: str) -> dict[str, bool]:
             [TABLE, f"{family}_"],
         )
         return dict(cursor.fetchall())
+
+
+def _build(plan: IndexPlan) -> None:
+    with connection.cursor() as cursor:
+        # A row of a vector index costs a thousand times what the planner supposes, which gives small tables no workers.
+        cursor.execute("SET min_parallel_table_scan_size = 0")
+        try:
+            cursor.execute(plan.create)
+        finally:
+            cursor.execute("RESET min_parallel_table_scan_size")
 
 
 def _drop(name: str) -> None:

@@ -14,7 +14,8 @@ import structlog
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
-from pgvector import Vector
+from pgvector.psycopg import register_vector
+from psycopg import Cursor
 
 from businesses.models import Business
 from businesses.querysets import BusinessQuerySet
@@ -277,15 +278,19 @@ class _Run:
     def _write(self, batch: list[Company]) -> None:
         """One statement for all; a row whose text has changed since it was read keeps its state, and stays pending."""
         columns = [
-            (company.id, company.text_hash, tokens, Vector(vector).to_text())
+            (company.id, company.text_hash, tokens, vector)
             for company in batch
             for vector, tokens in [self._vector_of(company)]
         ]
         ids, hashes, tokens, vectors = (list(column) for column in zip(*columns, strict=True))
-        with connection.cursor() as cursor:
-            cursor.execute(WRITE, [self.provider.model, timezone.now(), f"{TEMPLATE}:", ids, hashes, tokens, vectors])
-            self.report.embedded += cursor.rowcount
-            self.report.superseded += len(batch) - cursor.rowcount
+        connection.ensure_connection()
+        with connection.wrap_database_errors:
+            # The driver's own cursor sends the vectors as they are: as text they take three times as long to write.
+            register_vector(connection.connection)
+            with Cursor(connection.connection) as cursor:
+                cursor.execute(WRITE, [self.provider.model, timezone.now(), TEMPLATE, ids, hashes, tokens, vectors])
+                self.report.embedded += cursor.rowcount
+                self.report.superseded += len(batch) - cursor.rowcount
 
     def _vector_of(self, company: Company) -> tuple[Vectors, int]:
         """The mean direction of the parts, and their tokens."""
@@ -297,9 +302,9 @@ class _Run:
 
 WRITE = """
 UPDATE businesses AS b
-SET embedding = v.embedding::vector, embedding_model = %s, embedding_generated_at = %s,
-    embedding_hash = %s || v.text_hash, embedding_token_count = v.tokens
-FROM unnest(%s::uuid[], %s::text[], %s::int[], %s::text[]) AS v (id, text_hash, tokens, embedding)
+SET embedding = v.embedding, embedding_model = %s, embedding_generated_at = %s,
+    embedding_hash = %s || ':' || v.text_hash, embedding_token_count = v.tokens
+FROM unnest(%b::uuid[], %b::text[], %b::int4[], %b::vector[]) AS v (id, text_hash, tokens, embedding)
 WHERE b.id = v.id AND b.text_hash = v.text_hash
 """
 

@@ -52,7 +52,7 @@ def condition_of(candidates: BusinessQuerySet) -> Condition:
 
 def vector_literal(vector: npt.NDArray[np.float32]) -> str:
     """A vector as text, with the nine digits that tell any two 32-bit numbers apart: half of what `repr` would send."""
-    return "[" + ",".join([f"{number:.9g}" for number in vector.tolist()]) + "]"
+    return f"[{','.join(['%.9g'] * len(vector))}]" % tuple(vector.tolist())
 
 
 def nearest(
