@@ -114,6 +114,13 @@ CACHES["process"] = {  # for what is nearly as fast to compute as to fetch from 
 }
 if CACHES["default"]["BACKEND"] == "django.core.cache.backends.db.DatabaseCache":
     CACHES["default"]["BACKEND"] = "oppspot.core.cache.UpsertDatabaseCache"
+elif CACHES["default"]["BACKEND"] == "django_redis.cache.RedisCache":
+    CACHES["default"]["OPTIONS"] = {  # as cheap to lose as the database's: what fails is a miss, and soon
+        "IGNORE_EXCEPTIONS": True,
+        "SOCKET_CONNECT_TIMEOUT": 0.5,
+        "SOCKET_TIMEOUT": 0.5,
+        "CONNECTION_POOL_CLASS": "oppspot.core.redis_pool.RestingConnectionPool",
+    } | CACHES["default"].get("OPTIONS", {})
 
 AUTH_USER_MODEL = "organizations.User"
 AUTH_PASSWORD_VALIDATORS = [

@@ -58,6 +58,10 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     if settings.THROTTLE_REQUESTS_PER_MINUTE < 0:
         hint = "Set the number of requests of an organisation in a minute, or 0 for no limit."
         messages.append(Error("THROTTLE_REQUESTS_PER_MINUTE is negative.", hint=hint, id="oppspot.E009"))
+    # What django-environ makes of such a URL without django-redis: a backend that raises when Redis does not answer.
+    if settings.CACHES["default"]["BACKEND"] == "django.core.cache.backends.redis.RedisCache":
+        hint = "Install django-redis, or unset CACHE_URL to keep the cache in the database."
+        messages.append(Error("CACHE_URL names Redis, but its client is missing.", hint=hint, id="oppspot.E010"))
     return messages
 
 

@@ -1,9 +1,13 @@
 """System checks: misconfiguration is said at start-up, with an id and a hint."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
 from django.core.checks import CheckMessage, run_checks
 from django.db import OperationalError, connection
 from pytest_django import Settings
@@ -33,11 +37,34 @@ def test_the_defaults_are_fine() -> None:
         ("API_KEY_MAX_DAYS", 3651, ["oppspot.E008"]),
         ("THROTTLE_REQUESTS_PER_MINUTE", -1, ["oppspot.E009"]),
         ("THROTTLE_REQUESTS_PER_MINUTE", 0, []),
+        ("CACHES", {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache"}}, ["oppspot.E010"]),
+        ("CACHES", {"default": {"BACKEND": "django_redis.cache.RedisCache"}}, []),
     ],
 )
 def test_settings(settings: Settings, name: str, value: Any, expected: list[str]) -> None:
     setattr(settings, name, value)
     assert ids(checks.check_settings()) == expected
+
+
+@pytest.mark.parametrize(
+    ("absent", "expected"), [(("django_redis", "redis"), True), (("django_redis",), True), ((), False)]
+)
+def test_redis_without_its_client(absent: tuple[str, ...], expected: bool) -> None:
+    """In a process of its own: what is installed decides, at import, what a CACHE_URL means."""
+    code = (
+        f"import sys; sys.modules.update(dict.fromkeys({absent}))\n"
+        "import django; django.setup(); from django.core.management import call_command; call_command('check')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=configured.BASE_DIR,
+        env=os.environ | {"CACHE_URL": "rediscache://127.0.0.1:6379/1", "DJANGO_SETTINGS_MODULE": "oppspot.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ("oppspot.E010" in done.stderr) is (done.returncode != 0) is expected, done.stderr
 
 
 @pytest.mark.parametrize(
