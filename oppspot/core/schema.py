@@ -1,4 +1,4 @@
-"""OpenAPI: every operation also lists the problems it answers with."""
+"""OpenAPI: every operation also lists the problems it answers with, and what its view says for all its methods."""
 
 from typing import Any
 
@@ -24,7 +24,11 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
 
 class ProblemAutoSchema(AutoSchema):
-    """drf-spectacular's schema plus the problems that any endpoint may answer with."""
+    """drf-spectacular's schema plus the problems that any endpoint may answer with.
+
+    A base class of views that adds headers or problems to a method says so once, for every view: in
+    `schema_parameters` (`{"POST": [OpenApiParameter(…)]}`) and `schema_problems` (`{"POST": {422: (code, text)}}`).
+    """
 
     # Code and meaning by status.
     PROBLEMS = {
@@ -42,10 +46,14 @@ class ProblemAutoSchema(AutoSchema):
         415: ("unsupported_media_type", "The body is not JSON."),
     }
 
+    def get_override_parameters(self) -> list[Any]:
+        return [*super().get_override_parameters(), *getattr(self.view, "schema_parameters", {}).get(self.method, [])]
+
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         """`extend_schema(responses=…)` replaces what `get_response_serializers` says, so they are added here."""
         responses = super()._get_response_bodies(direction)
         problems = self.PROBLEMS | (self.PROBLEMS_OF_WRITES if self.method != "GET" else {})
+        problems |= getattr(self.view, "schema_problems", {}).get(self.method, {})
         for status, (code, text) in problems.items():
             example = OpenApiExample(
                 code, value=problem(status, code, text) | {"request_id": EXAMPLE_ID}, status_codes=[str(status)]

@@ -1,4 +1,4 @@
-"""Users, organisations, memberships and API keys."""
+"""Users, organisations, memberships and API keys; what is kept of an organisation's requests."""
 
 from typing import Any, ClassVar
 
@@ -131,3 +131,34 @@ class RequestCount(OrgOwned):
 
     def __str__(self) -> str:
         return f"{self.requests} requests of {self.org_id}"
+
+
+class IdempotentRequest(OrgOwned):
+    """The answer to a POST that named itself with an `Idempotency-Key`, for when it is sent again.
+
+    The row commits together with what the request did, so there is none of a request in progress.
+    """
+
+    key = models.CharField(max_length=255)
+    request_line = models.TextField(help_text="Method and path with its query: POST /api/v1/…")
+    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the body as canonical JSON, in hex.")
+    status_code = models.SmallIntegerField()
+    headers = models.JSONField(help_text="Those worth repeating: Content-Type, Location, Retry-After.")
+    body = models.TextField(blank=True, help_text="As it was sent: jsonb would reorder its keys.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["org", "key"], name="idempotent_request_once"),
+            models.CheckConstraint(condition=Q(key__regex=r"^[ -~]+$"), name="idempotent_request_key_printable"),
+            models.CheckConstraint(
+                condition=Q(fingerprint__regex=r"^[0-9a-f]{64}$"), name="idempotent_request_fingerprint_sha256"
+            ),
+            models.CheckConstraint(
+                condition=Q(status_code__gte=200, status_code__lt=500), name="idempotent_request_status_final"
+            ),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotent_request_age")]
+
+    def __str__(self) -> str:
+        return f"{self.request_line} ({self.key})"
