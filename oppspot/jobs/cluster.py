@@ -1,0 +1,61 @@
+"""django-q2's cluster, made to survive the death of any of its processes; and what its workers do."""
+
+import os
+import signal
+import time
+from types import FrameType
+from typing import Any
+
+import structlog
+from django.db import connections
+from django_q import cluster as django_q_cluster
+
+from oppspot.jobs import cluster_state, ipc
+from oppspot.jobs.execution import drain
+from oppspot.jobs.heartbeat import Heart
+
+RESTART_PAUSE_S = 1.0
+logger = structlog.get_logger(__name__)
+_hearts: dict[int, Heart] = {}  # by process: a forked child has its own
+
+
+def work(queue: str = "default") -> None:
+    """What a worker does when it is rung."""
+    heart = _hearts.get(os.getpid())
+    if heart is None:
+        _hearts.clear()
+        heart = _hearts[os.getpid()] = Heart(queue, is_guarded=True).start()
+    drain(heart)
+
+
+def use_safe_parts() -> None:
+    """Have django-q2 build its clusters from parts that hold no locks; see `ipc`."""
+    django_q_cluster.Queue = ipc.Queue
+    django_q_cluster.Event = ipc.Event
+    django_q_cluster.Value = ipc.Value
+
+
+class SafeCluster(django_q_cluster.Cluster):
+    """A cluster whose workers are told when it is to stop."""
+
+    def sig_handler(self, signum: int, frame: FrameType | None) -> None:
+        cluster_state.stop()
+        if self.stop_event is not None:
+            self.stop_event.set()  # the guard stops its processes; `run_cluster` waits for it
+
+
+def run_cluster() -> None:
+    """Run a cluster until SIGTERM or SIGINT; one whose guard was killed is replaced."""
+    use_safe_parts()
+    while True:
+        cluster = SafeCluster()
+        connections.close_all()  # a connection must not be shared with the children
+        cluster.start()
+        guard: Any = cluster.sentinel
+        while guard.is_alive():
+            guard.join(0.5)
+        if cluster_state.is_stopping():
+            return
+        logger.error("cluster_restarted", reason="its guard was killed")
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        time.sleep(RESTART_PAUSE_S)
