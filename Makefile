@@ -42,8 +42,14 @@ unit: .venv/dev
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
 	@touch $@ .venv/base
 
+# The peers of benchmarks/jobs.py.
+.venv/bench: requirements/bench.txt
+	@test -d .venv || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@ .venv/dev .venv/base
+
 lock: .venv/dev
-	for set in "base:--extra redis" "dev:--extra redis --group dev"; do \
+	for set in "base:--extra redis" "dev:--extra redis --group dev" "bench:--extra redis --group dev --group bench"; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-annotate --no-header pyproject.toml $${set#*:} -o requirements/$${set%%:*}.txt; \
 	done

@@ -54,7 +54,9 @@ class Context:
 
     def __init__(self, claimed: Claimed) -> None:
         self._claimed = claimed
-        self._done: dict[str, Any] = dict(Step.objects.filter(run_id=claimed.id).values_list("name", "output"))
+        self._done: dict[str, Any] = {}
+        if claimed.fence > 1:  # the first start has done nothing before
+            self._done = dict(Step.objects.filter(run_id=claimed.id).values_list("name", "output"))
         self._used: set[str] = set()
         self._inside: str | None = None
         self._count: dict[str, int] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cron_descriptor import ExpressionDescriptor, FormatException, MissingFieldException, Options
@@ -16,6 +17,7 @@ class InvalidCron(ValueError):
     """The cron expression, or its time zone, is not valid."""
 
 
+@lru_cache(maxsize=1024)
 def check_cron(cron: str, time_zone: str) -> ZoneInfo:
     """The time zone; raises `InvalidCron` for an expression other than five fields, or one that is never due."""
     try:
@@ -40,10 +42,13 @@ def next_slot(cron: str, time_zone: str, after: datetime) -> datetime:
     """
     zone = check_cron(cron, time_zone)
     local = after.astimezone(zone).replace(tzinfo=None)
+    # Around a change of the clock, local times before and after this one may come before the next in real time.
+    is_near_change = _offset(after - LONGEST_SHIFT, zone) != _offset(after + LONGEST_SHIFT, zone)
+    shift = LONGEST_SHIFT if is_near_change else timedelta(0)
     folds = (0, 1) if set(cron.split()[HOUR_FIELD]) & {"*", "/"} else (0,)
     best: datetime | None = None
-    for naive in _naive_slots(cron, local - LONGEST_SHIFT):
-        if best is not None and naive > local + LONGEST_SHIFT and _utc(naive, zone, 0) > best:
+    for naive in _naive_slots(cron, local - shift):
+        if best is not None and naive > local + shift and _utc(naive, zone, 0) > best:
             return best
         for fold in folds:
             slot = _utc(naive, zone, fold)
@@ -56,6 +61,10 @@ def _naive_slots(cron: str, start: datetime) -> Iterator[datetime]:
     slots = croniter(cron, start, max_years_between_matches=8)
     while True:
         yield slots.get_next(datetime)
+
+
+def _offset(moment: datetime, zone: ZoneInfo) -> timedelta | None:
+    return moment.astimezone(zone).utcoffset()
 
 
 def _utc(naive: datetime, zone: ZoneInfo, fold: int) -> datetime:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, close_old_connections, connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
 
 from oppspot.core.errors import InvalidInput, PermanentError, RetryableError
 from oppspot.jobs import queue
@@ -75,7 +75,7 @@ def _work(run: Claimed, made: Function | None, heart: Heart) -> Any:
             output = made.body(context, arguments)
         return storable(output, f"The output of {run.function}")
     except BaseException as error:
-        if isinstance(error, Interrupted) or not isinstance(error, Exception):
+        if not isinstance(error, Exception | Suspended):
             _drop_connections()  # it may have been raised in the middle of a statement
         return error
     finally:
@@ -157,7 +157,6 @@ def _insist(write: Callable[[], T]) -> T:
     pause, longest = OUTAGE_PAUSE_S
     while True:
         try:
-            close_old_connections()
             return write()
         except (OperationalError, InterfaceError) as error:
             logger.warning("outcome_not_written_yet", error=summary_of(error))

@@ -18,7 +18,7 @@ from oppspot.jobs.registry import get_event
 from oppspot.jobs.services import emit
 
 DECLARED = "oppspot.schedules.SCHEDULES"
-MAX_COUNTED = 1_000  # missed slots that are counted one by one
+MAX_COUNTED = 200  # missed slots that are counted one by one
 
 logger = structlog.get_logger(__name__)
 
