@@ -18,6 +18,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Embedding models", "model_training", "admin:embeddings_embeddingmodel_changelist",
              "embeddings.view_embeddingmodel"),
         ]),
+        ("Jobs", [
+            ("Dashboard", "monitoring", "admin:jobs_dashboard", "jobs.view_run"),
+            ("Runs", "play_circle", "admin:jobs_run_changelist", "jobs.view_run"),
+            ("Events", "bolt", "admin:jobs_event_changelist", "jobs.view_event"),
+            ("Schedules", "schedule", "admin:jobs_schedule_changelist", "jobs.view_schedule"),
+            ("Workers", "memory", "admin:jobs_worker_changelist", "jobs.view_worker"),
+        ]),
         ("Access", [
             ("Organisations", "corporate_fare", "admin:organizations_organization_changelist",
              "organizations.view_organization"),
