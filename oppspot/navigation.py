@@ -1,5 +1,6 @@
 """The admin's side bar."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -33,15 +34,22 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("API keys", "key", "admin:organizations_apikey_changelist", "organizations.view_apikey"),
         ]),
     ]  # fmt: skip
+    links = [reverse(name) for _, items in sections for _, _, name, _ in items]
+    # The closest one: a page of our own lies below the list of a model.
+    here = max((link for link in links if request.path.startswith(link)), key=len, default="")
     return [
         {
             "title": title,
             "separator": True,
             "items": [
-                {"title": text, "icon": icon, "link": reverse(name)}
+                {"title": text, "icon": icon, "link": reverse(name), "active": partial(_is, reverse(name), here)}
                 for text, icon, name, permission in items
                 if user.has_perm(permission)
             ],
         }
         for title, items in sections
     ]
+
+
+def _is(link: str, here: str, request: HttpRequest) -> bool:
+    return link == here

@@ -167,7 +167,8 @@ def by_function(period: Period) -> list[FunctionFigures]:
         FROM ended GROUP BY GROUPING SETS ((), (function))
         ORDER BY grouping(function) DESC, failed DESC, count(*) DESC, function
     """  # noqa: S608  constants
-    return [FunctionFigures(*row[:3], Times(*row[3:])) for row in rows(sql, [_buckets(period)[0]])]
+    found = rows(sql, [_buckets(period)[0]])
+    return [FunctionFigures(row[0], row[1], row[2], Times(*row[3:])) for row in found]
 
 
 def _buckets(period: Period) -> tuple[datetime, datetime]:

@@ -46,7 +46,8 @@ def busy(transactional_db: None) -> Run:
 def look(page: Page, name: str) -> None:
     """Once light and once dark."""
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme=scheme)
+        page.reload()
         page.wait_for_timeout(300)
         shoot(page, f"{name}-{scheme}", full_page=True)
 

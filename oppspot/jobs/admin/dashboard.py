@@ -24,7 +24,7 @@ SECONDS = 3  # decimals
 
 
 class DashboardView(UnfoldModelAdminViewMixin, TemplateView):
-    title = "Jobs"
+    title = "Dashboard"
     permission_required = "jobs.view_run"
     template_name = "jobs/admin_dashboard.html"
 
@@ -65,7 +65,7 @@ def cards() -> list[Card]:
     late = oldest is not None and oldest >= WAIT_LIMIT_S
     return [
         Card("Queue", _count(depth.queued), waiting, _runs("queued")),
-        Card("Oldest ready run", in_words(oldest), f"bad from {WAIT_LIMIT_S} s on", _runs("ready"), late),
+        Card("Oldest ready run", in_words(oldest), f"should be below {WAIT_LIMIT_S} s", _runs("ready"), late),
         Card("Running", _count(depth.running), "at work now", _runs("running")),
         Card("Dead letters", _count(dead), "failed for good, not run again", _runs("dead"), dead > 0),
         Card(

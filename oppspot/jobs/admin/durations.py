@@ -31,8 +31,16 @@ def since(moment: datetime, until: datetime | None = None) -> str:
 
 
 def age_of(moment: datetime | None) -> str:
-    """`5 s ago`, `in 2 h`; a dash for None."""
+    """`5 s ago`, `in 2 h`, in one unit; a dash for None."""
     if moment is None:
         return NOTHING
-    seconds = (timezone.now() - moment).total_seconds()
-    return f"{in_words(seconds)} ago" if seconds >= 0 else f"in {in_words(-seconds)}"
+    seconds = int((timezone.now() - moment).total_seconds())
+    if seconds == 0:
+        return "now"
+    words = " ".join(in_words(abs(seconds)).split()[:2])
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def exactly(moment: datetime | None) -> str:
+    """To the second, in the time zone of the site; a dash for None."""
+    return NOTHING if moment is None else f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S}"

@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
-from oppspot.jobs.admin.durations import NOTHING, age_of
+from oppspot.jobs.admin.durations import NOTHING, age_of, exactly
 from oppspot.jobs.admin.filters import EventNameFilter, as_uuid
 from oppspot.jobs.admin.texts import LINK, SYSTEM, pretty, run_link
 from oppspot.jobs.models import Event
@@ -25,7 +25,13 @@ class EventAdmin(ReadOnlyMixin, LargeTableAdmin):
     search_fields = ["id"]  # shows the box; get_search_results decides
     search_help_text = "The id of an event, or a whole dedupe key."
     ordering = ["-id"]
-    fields = ["id", "name", "organisation", "created_at", "listened", "runs_link", "cause", "dedupe_key", "shown_data"]
+
+    class Media:
+        css = {"all": ["jobs/admin.css"]}
+
+    fields = [
+        *("id", "name", "organisation", "shown_created", "heard", "runs_link", "cause", "dedupe_key", "shown_data")
+    ]
     readonly_fields = fields
 
     def get_search_results(
@@ -45,6 +51,14 @@ class EventAdmin(ReadOnlyMixin, LargeTableAdmin):
     @column("Listeners", colours={"nobody": "warning"})
     def listened(self, event: Event) -> Any:
         return str(event.listeners) if event.listeners else ("nobody", "nobody listens")
+
+    @column("Listeners")
+    def heard(self, event: Event) -> str:
+        return str(event.listeners or "nobody listens")
+
+    @column("Created")
+    def shown_created(self, event: Event) -> str:
+        return exactly(event.created_at)
 
     @column("Created")
     def created(self, event: Event) -> str:

@@ -19,7 +19,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.jobs.admin.dashboard import DashboardView
-from oppspot.jobs.admin.durations import NOTHING, age_of, in_words, since
+from oppspot.jobs.admin.durations import NOTHING, age_of, exactly, in_words, since
 from oppspot.jobs.admin.filters import AgeFilter, FunctionFilter, StateFilter, as_uuid
 from oppspot.jobs.admin.run_page import run_sections
 from oppspot.jobs.admin.texts import LINK, STATE_COLOURS, SYSTEM, run_link, short_id, state_of
@@ -28,6 +28,34 @@ from oppspot.jobs.services import WrongState, cancel_run, retry_run
 
 MAX_ACTED_ON = 500  # runs by one action
 SHOWN_ERROR = 90  # characters in the list
+NO_RUN = UUID(int=0)
+FACTS = [  # side by side
+    ("shown_function", "shown_state"),
+    ("organisation", "event_link"),
+    ("tries", "progress"),
+    ("created", "ready"),
+    ("started", "finished"),
+    ("wait", "took"),
+    ("id", "parent_link"),
+]
+MORE = [
+    ("queue", "shown_priority"),
+    ("worker", "leased"),
+    ("requested_by", "cancel_requested"),
+    ("concurrency_key", "concurrency_limit"),
+    ("rate_key", "gather_key"),
+    ("idempotency_key", "fence"),
+]
+
+
+def moment(field: str, description: str) -> Callable[..., str]:
+    """A detail: the date of `field`, to the second."""
+
+    @column(description)
+    def shown(self: Any, run: Run) -> str:
+        return exactly(getattr(run, field))
+
+    return shown
 
 
 @admin.register(Run)
@@ -44,37 +72,11 @@ class RunAdmin(ReadOnlyMixin, LargeTableAdmin):
     ordering = ["-id"]
     actions = ["cancel", "retry"]
     change_form_template = "jobs/admin_run.html"
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    *(
-                        "id",
-                        "shown_function",
-                        "state",
-                        "organisation",
-                        "event_link",
-                        "parent_link",
-                        "tries",
-                        "progress",
-                    ),
-                    *("created_at", "run_after", "started_at", "finished_at", "wait", "took"),
-                ]
-            },
-        ),
-        (
-            "More",
-            {
-                "classes": ["collapse"],
-                "fields": [
-                    *("queue", "shown_priority", "worker", "lease_until", "cancel_requested_at", "requested_by"),
-                    *("concurrency_key", "concurrency_limit", "rate_key", "gather_key", "idempotency_key", "fence"),
-                ],
-            },
-        ),
-    ]
-    readonly_fields = [name for _, options in fieldsets for name in options["fields"]]  # type: ignore[attr-defined]
+    fieldsets = [(None, {"fields": FACTS}), ("More", {"classes": ["collapse"], "fields": MORE})]
+    readonly_fields = [name for pair in (*FACTS, *MORE) for name in pair]
+
+    class Media:
+        css = {"all": ["jobs/admin.css"]}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         queryset: QuerySet[Run] = super().get_queryset(request).defer("output", "event_ids")
@@ -107,8 +109,8 @@ class RunAdmin(ReadOnlyMixin, LargeTableAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        identifier = as_uuid(object_id)
-        run = self.get_queryset(request).select_related("org", "event").filter(pk=identifier).first()
+        found = self.get_queryset(request).select_related("org", "event").filter(pk=as_uuid(object_id) or NO_RUN)
+        run = found.first()
         context = extra_context or {}
         if run is not None and self.has_view_permission(request, run):
             context |= run_sections(run, self.get_queryset(request)) | {
@@ -232,6 +234,17 @@ class RunAdmin(ReadOnlyMixin, LargeTableAdmin):
         return line if len(line) <= SHOWN_ERROR else f"{line[:SHOWN_ERROR]}…"
 
     # Details
+
+    created = moment("created_at", "Created")
+    ready = moment("run_after", "Ready from")
+    started = moment("started_at", "First started")
+    finished = moment("finished_at", "Finished")
+    leased = moment("lease_until", "Leased until")
+    cancel_requested = moment("cancel_requested_at", "Asked to cancel")
+
+    @column("State")
+    def shown_state(self, run: Run) -> str:
+        return state_of(run)[1]
 
     @column("Event")
     def event_link(self, run: Run) -> str:
