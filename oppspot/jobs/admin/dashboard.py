@@ -151,7 +151,11 @@ def _chart(
     data: dict[str, Any], *, unit: str, stacked: bool = False, across: bool = False, whole: bool = False
 ) -> dict[str, str]:
     ticks: dict[str, Any] = {"color": GREY}
-    categories = {"stacked": stacked, "grid": {"display": False}, "ticks": ticks | {"maxTicksLimit": 12}}
+    categories = {
+        "stacked": stacked,
+        "grid": {"display": False},
+        "ticks": ticks | {"maxTicksLimit": 10, "maxRotation": 0},
+    }
     values = {
         "stacked": stacked,
         "beginAtZero": True,

@@ -27,7 +27,7 @@ from oppspot.jobs.models import Priority, Run, Status, WaitingFor
 from oppspot.jobs.services import WrongState, cancel_run, retry_run
 
 MAX_ACTED_ON = 500  # runs by one action
-SHOWN_ERROR = 90  # characters in the list
+SHOWN_ERROR = 200  # characters in the list
 NO_RUN = UUID(int=0)
 FACTS = [  # side by side
     ("shown_function", "shown_state"),
@@ -61,8 +61,8 @@ def moment(field: str, description: str) -> Callable[..., str]:
 @admin.register(Run)
 class RunAdmin(ReadOnlyMixin, LargeTableAdmin):
     list_display = [
-        *("shown_id", "shown_function", "state", "organisation", "tries", "progress"),
-        *("age", "wait", "took", "first_error"),
+        *("shown_id", "work", "state", "organisation", "tries", "progress"),
+        *("age", "wait", "took"),
     ]
     list_select_related = ["org"]
     list_filter = [StateFilter, FunctionFilter, ("org", AutocompleteSelectFilter), AgeFilter]
@@ -179,9 +179,13 @@ class RunAdmin(ReadOnlyMixin, LargeTableAdmin):
     def shown_id(self, run: Run) -> str:
         return format_html('<span title="{}">{}</span>', run.pk, short_id(run.pk))
 
-    @column("Function")
-    def shown_function(self, run: Run) -> str:
-        return run.function
+    @column("Function and error")
+    def work(self, run: Run) -> str:
+        """The error's first line below the name, where it is as wide as it likes to be."""
+        line = run.error.strip().partition("\n")[0][:SHOWN_ERROR]
+        if not line:
+            return run.function
+        return format_html('{}<br><span class="jobs-first-line" title="{}">{}</span>', run.function, line, line)
 
     @column("State", colours=STATE_COLOURS)
     def state(self, run: Run) -> tuple[str, str]:
@@ -228,12 +232,11 @@ class RunAdmin(ReadOnlyMixin, LargeTableAdmin):
             return NOTHING
         return in_words(((run.finished_at or timezone.now()) - run.started_at).total_seconds())
 
-    @column("Error")
-    def first_error(self, run: Run) -> str:
-        line = run.error.strip().partition("\n")[0]
-        return line if len(line) <= SHOWN_ERROR else f"{line[:SHOWN_ERROR]}…"
-
     # Details
+
+    @column("Function")
+    def shown_function(self, run: Run) -> str:
+        return run.function
 
     created = moment("created_at", "Created")
     ready = moment("run_after", "Ready from")
