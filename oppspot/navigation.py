@@ -1,5 +1,6 @@
 """The admin's side bar."""
 
+from functools import partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -18,6 +19,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Embedding models", "model_training", "admin:embeddings_embeddingmodel_changelist",
              "embeddings.view_embeddingmodel"),
         ]),
+        ("Jobs", [
+            ("Dashboard", "monitoring", "admin:jobs_dashboard", "jobs.view_run"),
+            ("Runs", "play_circle", "admin:jobs_run_changelist", "jobs.view_run"),
+            ("Events", "bolt", "admin:jobs_event_changelist", "jobs.view_event"),
+            ("Schedules", "schedule", "admin:jobs_schedule_changelist", "jobs.view_schedule"),
+            ("Workers", "memory", "admin:jobs_worker_changelist", "jobs.view_worker"),
+        ]),
         ("Access", [
             ("Organisations", "corporate_fare", "admin:organizations_organization_changelist",
              "organizations.view_organization"),
@@ -26,15 +34,22 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("API keys", "key", "admin:organizations_apikey_changelist", "organizations.view_apikey"),
         ]),
     ]  # fmt: skip
+    links = [reverse(name) for _, items in sections for _, _, name, _ in items]
+    # The closest one: a page of our own lies below the list of a model.
+    here = max((link for link in links if request.path.startswith(link)), key=len, default="")
     return [
         {
             "title": title,
             "separator": True,
             "items": [
-                {"title": text, "icon": icon, "link": reverse(name)}
+                {"title": text, "icon": icon, "link": reverse(name), "active": partial(_is, reverse(name), here)}
                 for text, icon, name, permission in items
                 if user.has_perm(permission)
             ],
         }
         for title, items in sections
     ]
+
+
+def _is(link: str, here: str, request: HttpRequest) -> bool:
+    return link == here

@@ -10,6 +10,7 @@ from rest_framework.routers import SimpleRouter
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
 from embeddings.api import SemanticSearchView, SimilarSearchView, SimilarToView
 from oppspot.core import health
+from oppspot.jobs import health as jobs_health
 from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
 
 router = SimpleRouter()
@@ -34,6 +35,7 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("healthz/", health.live, name="health-live"),
     path("healthz/ready/", health.ready, name="health-ready"),
+    path("healthz/jobs/", jobs_health.jobs, name="health-jobs"),
 ]
 
 handler400 = "oppspot.core.problems.bad_request"

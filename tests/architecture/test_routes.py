@@ -19,6 +19,7 @@ from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
 from tests.conftest import client_of, client_with
 from tests.factories import make_business, make_key, make_member, make_user
+from tests.jobs.factories import make_run, make_schedule, make_worker
 
 MISSING = "00000000-0000-7000-8000-000000000000"
 ROUTES = all_routes()
@@ -205,6 +206,7 @@ def admin_url(template: str, objects: dict[str, Any]) -> str:
 @pytest.fixture
 def objects(own: World, company: Business) -> dict[str, Any]:
     event = BusinessEvent.objects.get()
+    run = make_run("failed", org=own.org, error=own.canary)
     return {
         "organizations/user": own.users[Role.MEMBER].pk,
         "organizations/organization": own.org.pk,
@@ -214,6 +216,10 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "businesses/businessevent": event.pk,
         "businesses/siccode": "01110",
         "embeddings/embeddingmodel": "model",
+        "jobs/run": run.pk,
+        "jobs/event": run.event_id,
+        "jobs/schedule": make_schedule(name=own.canary).pk,
+        "jobs/worker": make_worker().pk,
     }
 
 

@@ -71,10 +71,10 @@ def sign_in(page: Page, live_server: LiveServer, path: str) -> None:
     page.wait_for_url(f"**{path}")
 
 
-def shoot(page: Page, name: str) -> None:
+def shoot(page: Page, name: str, *, full_page: bool = False) -> None:
     """Keep a picture when `SCREENSHOTS` names a folder for them."""
     if folder := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=f"{folder}/{name}.png")
+        page.screenshot(path=f"{folder}/{name}.png", full_page=full_page)
 
 
 def test_searching_in_the_admin(page: Page, live_server: LiveServer, companies: None) -> None:
