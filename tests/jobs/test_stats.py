@@ -108,6 +108,16 @@ def test_only_the_last_start_counts_and_no_wait_is_made_up() -> None:
     assert total.times.wait_p50 is None
 
 
+def test_counts_are_complete_where_times_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "SAMPLED", 60)  # one of a minute
+    for took in (9, 1):
+        make_run(Status.COMPLETED, ended=7, took=took)
+    total, work = stats.by_function(Period.HOUR)
+    assert (total.runs, work.runs) == (2, 2)
+    assert total.times.run_p95 == pytest.approx(1) or total.times.run_p95 == pytest.approx(8.6)  # a minute may begin
+    assert sum(bucket.completed for bucket in stats.history(Period.HOUR)) == 2
+
+
 def test_periods_are_read_from_urls() -> None:
     assert Period.of("24h") is Period.DAY
     assert [Period.of(text) for text in (None, "", "1h", "<b>")] == [Period.HOUR] * 4
