@@ -6,6 +6,7 @@ Times are seconds; ages are by the database's clock.
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import Any
 
 from django.utils import timezone
 
@@ -13,6 +14,7 @@ from oppspot.jobs.queue import rows
 from oppspot.jobs.registry import all_functions
 
 COUNTED = 10_000  # rows of a state that are counted; more are "at least"
+SAMPLED = 60_000  # runs of a period whose times are looked at, evenly over its buckets
 SEEN_WITHIN_S = 30  # a worker not seen for so long is taken for dead: it says so every five
 OVERDUE_AFTER_S = 90  # a schedule whose slot is so long past is not being started
 
@@ -98,7 +100,7 @@ def overdue_schedules() -> int:
 @dataclass(frozen=True)
 class Times:
     """Median and 95th percentile of how long runs that ended waited from ready to started, and of how long their last
-    start took. None where nothing is known."""
+    start took. None where nothing is known. Of busy periods the newest runs of each bucket stand for the others."""
 
     wait_p50: float | None
     wait_p95: float | None
@@ -106,18 +108,21 @@ class Times:
     run_p95: float | None
 
 
-# A run of several starts does not say when it was ready for its first: its wait is left out.
-_ENDED = """
-    SELECT r.function, r.status, r.finished_at,
-        CASE WHEN r.fence = 1 THEN greatest(extract(epoch FROM r.started_at - r.run_after), 0) END AS wait,
-        extract(epoch FROM a.finished_at - a.started_at) AS took
-    FROM jobs_run r LEFT JOIN jobs_attempt a ON a.run_id = r.id AND a.fence = r.fence
-    WHERE r.finished_at >= %s
+# The newest runs of each bucket. One of several starts does not say when it was ready for its first: no wait is known.
+_SAMPLE = """
+    SELECT bucket.start, r.function, extract(epoch FROM a.finished_at - a.started_at)::float8 AS took,
+        CASE WHEN r.fence = 1 THEN greatest(extract(epoch FROM r.started_at - r.run_after), 0)::float8 END AS wait
+    FROM generate_series(%(first)s::timestamptz, %(last)s, %(width)s) AS bucket (start) CROSS JOIN LATERAL (
+        SELECT id, function, fence, run_after, started_at FROM jobs_run
+        WHERE finished_at >= bucket.start AND finished_at < bucket.start + %(width)s
+        ORDER BY finished_at DESC LIMIT %(sample)s
+    ) r LEFT JOIN jobs_attempt a ON a.run_id = r.id AND a.fence = r.fence
 """
 _TIMES = ", ".join(
-    f"percentile_cont({part}) WITHIN GROUP (ORDER BY {column}::float8)"
-    for column in ("wait", "took")
-    for part in ("0.5", "0.95")
+    f"percentile_cont({part}) WITHIN GROUP (ORDER BY {column})" for column in ("wait", "took") for part in (0.5, 0.95)
+)
+_COUNTS = (
+    "count(*) FILTER (WHERE status = 'completed') AS completed, count(*) FILTER (WHERE status = 'failed') AS failed"
 )
 
 
@@ -134,19 +139,15 @@ class Bucket:
 def history(period: Period) -> list[Bucket]:
     """The period's buckets, the oldest first, the one that has just begun last; empty ones too."""
     sql = f"""
-        WITH ended AS ({_ENDED}), found AS (
-            SELECT date_bin(%s, finished_at, 'epoch'::timestamptz) AS start,
-                count(*) FILTER (WHERE status = 'completed') AS completed,
-                count(*) FILTER (WHERE status = 'failed') AS failed, {_TIMES}
-            FROM ended GROUP BY 1
+        WITH timed AS (SELECT start, {_TIMES} FROM ({_SAMPLE}) sample GROUP BY start), counted AS (
+            SELECT date_bin(%(width)s, finished_at, 'epoch'::timestamptz) AS start, {_COUNTS}
+            FROM jobs_run WHERE finished_at >= %(first)s GROUP BY 1
         )
-        SELECT start, coalesce(completed, 0), coalesce(failed, 0), found.*
-        FROM generate_series(%s::timestamptz, %s, %s) AS series (start) LEFT JOIN found USING (start) ORDER BY 1
+        SELECT start, coalesce(completed, 0), coalesce(failed, 0), timed.*
+        FROM generate_series(%(first)s::timestamptz, %(last)s, %(width)s) AS series (start)
+        LEFT JOIN counted USING (start) LEFT JOIN timed USING (start) ORDER BY 1
     """  # noqa: S608  constants
-    width = timedelta(seconds=period.bucket)
-    first, last = _buckets(period)
-    found = rows(sql, [first, width, first, last, width])
-    return [Bucket(row[0], row[1], row[2], Times(*row[-4:])) for row in found]
+    return [Bucket(row[0], row[1], row[2], Times(*row[-4:])) for row in rows(sql, _terms(period))]
 
 
 @dataclass(frozen=True)
@@ -162,16 +163,21 @@ class FunctionFigures:
 def by_function(period: Period) -> list[FunctionFigures]:
     """All together first, then by function, those that failed and ran most before others."""
     sql = f"""
-        WITH ended AS ({_ENDED})
-        SELECT coalesce(function, ''), count(*), count(*) FILTER (WHERE status = 'failed') AS failed, {_TIMES}
-        FROM ended GROUP BY GROUPING SETS ((), (function))
-        ORDER BY grouping(function) DESC, failed DESC, count(*) DESC, function
+        WITH timed AS (SELECT function, {_TIMES} FROM ({_SAMPLE}) sample GROUP BY GROUPING SETS ((), (function))),
+        counted AS (
+            SELECT function, count(*) AS runs, {_COUNTS} FROM jobs_run WHERE finished_at >= %(first)s
+            GROUP BY GROUPING SETS ((), (function))
+        )
+        SELECT coalesce(c.function, ''), runs, failed, t.*
+        FROM counted c LEFT JOIN timed t ON t.function IS NOT DISTINCT FROM c.function
+        ORDER BY c.function IS NOT NULL, failed DESC, runs DESC, c.function
     """  # noqa: S608  constants
-    found = rows(sql, [_buckets(period)[0]])
-    return [FunctionFigures(row[0], row[1], row[2], Times(*row[3:])) for row in found]
+    return [FunctionFigures(row[0], row[1], row[2], Times(*row[-4:])) for row in rows(sql, _terms(period))]
 
 
-def _buckets(period: Period) -> tuple[datetime, datetime]:
-    """Starts of the first bucket and of the present one, by this process' clock."""
+def _terms(period: Period) -> dict[str, Any]:
+    """Starts of the first bucket and of the present one, by this process' clock, and what is read of each."""
     last = datetime.fromtimestamp(timezone.now().timestamp() // period.bucket * period.bucket, tz=UTC)
-    return last - timedelta(seconds=period.seconds - period.bucket), last
+    first = last - timedelta(seconds=period.seconds - period.bucket)
+    sample = SAMPLED * period.bucket // period.seconds
+    return {"first": first, "last": last, "width": timedelta(seconds=period.bucket), "sample": sample}

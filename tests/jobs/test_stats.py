@@ -1,8 +1,11 @@
 """The figures about jobs, on rows made by hand."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from oppspot.jobs import stats
 from oppspot.jobs.models import Status
@@ -10,6 +13,13 @@ from oppspot.jobs.stats import Depth, Period
 from tests.jobs.factories import ago, make_run, make_schedule, make_worker
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def still() -> Iterator[None]:
+    """The clock stands, so that no minute begins between a run and the figures about it."""
+    with time_machine.travel(datetime(2026, 3, 4, 12, 30, 30, tzinfo=UTC), tick=False):
+        yield
 
 
 def test_nothing_is_zero_and_none() -> None:
@@ -68,6 +78,7 @@ def test_dead_letters_workers_and_schedules() -> None:
     assert (stats.dead_letters(), stats.workers_alive(), stats.overdue_schedules()) == (1, 1, 1)
 
 
+@pytest.mark.usefixtures("still")
 @pytest.mark.parametrize(("period", "buckets"), [(Period.HOUR, 60), (Period.DAY, 24)])
 def test_history_has_every_bucket(period: Period, buckets: int) -> None:
     make_run(Status.COMPLETED, ended=0)
@@ -106,6 +117,17 @@ def test_only_the_last_start_counts_and_no_wait_is_made_up() -> None:
     total = stats.by_function(Period.HOUR)[0]
     assert total.times.run_p50 == pytest.approx(5)
     assert total.times.wait_p50 is None
+
+
+@pytest.mark.usefixtures("still")
+def test_counts_are_complete_where_times_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "SAMPLED", 60)  # one of a minute
+    for took, ended in ((9, 8), (1, 7)):
+        make_run(Status.COMPLETED, ended=ended, took=took)
+    total, work = stats.by_function(Period.HOUR)
+    assert (total.runs, work.runs) == (2, 2)
+    assert total.times.run_p95 == pytest.approx(1)
+    assert sum(bucket.completed for bucket in stats.history(Period.HOUR)) == 2
 
 
 def test_periods_are_read_from_urls() -> None:
