@@ -245,6 +245,7 @@ def retry_run(run: Run) -> Run:
             max_attempts=F("attempt") + tries,
             finished_at=None,
             cancel_requested_at=None,
+            gather_key="",  # another run may gather for it now
             run_after=Now(),
             rank=Now() + timedelta(seconds=RANK_S[Priority(run.priority)]),
         )
