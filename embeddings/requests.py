@@ -17,7 +17,7 @@ from embeddings.providers import get_provider
 from embeddings.template import TEMPLATE
 from oppspot.core.errors import InvalidInput
 from oppspot.jobs.models import Priority, Run, Status
-from oppspot.jobs.services import emit, retry_run
+from oppspot.jobs.services import emit
 from oppspot.organizations.models import Organization
 
 SLICE_BATCHES = 200  # emitted by one step
@@ -111,11 +111,3 @@ def sum_up(request: Run) -> Totals:
 
 def _number(key: str) -> Cast:
     return Cast(KT(f"output__{key}"), DecimalField(max_digits=30, decimal_places=9))
-
-
-def retry_failed_batches(request: Run) -> int:
-    """Put the batches of a request that failed back in line; returns how many."""
-    failed = list(request.children.filter(status=Status.FAILED))
-    for run in failed:
-        retry_run(run)
-    return len(failed)

@@ -127,15 +127,13 @@ def generate_batch(ctx: Context, data: BatchGenerate) -> dict[str, Any]:
 def generate_requested(ctx: Context, data: RequestGenerate) -> dict[str, Any]:
     """Cut what needs a vector into batches, which are runs of their own, and sum up what came of them.
 
-    When batches failed for good it fails, too; retried, it retries them.
+    When batches failed for good it fails, too: to be retried with them.
     """
     provider = get_provider()
     if data.generate_all:
         ctx.step("prepare", lambda: ensure_pending_index(provider), transactional=False)
     total = _fan_out(ctx, data, provider.model)
     ctx.progress(0, total)
-    if ctx.attempt > 1:
-        ctx.step(f"retry-{ctx.attempt}", lambda: requests.retry_failed_batches(ctx.run))
     ctx.wait_for_children()
     totals = requests.sum_up(ctx.run)
     if totals.error:

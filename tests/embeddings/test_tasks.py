@@ -23,7 +23,7 @@ from oppspot.core.errors import PermanentError, RetryableError
 from oppspot.jobs.models import Event, Outcome, Priority, Run, Status, Step
 from oppspot.jobs.registry import InvalidEventData, get_event
 from oppspot.jobs.scheduling import declared
-from oppspot.jobs.services import emit, retry_run
+from oppspot.jobs.services import cancel_run, emit, retry_run
 from oppspot.organizations.idempotency import LIFETIME
 from oppspot.organizations.models import IdempotentRequest, Organization, User
 from tests.embeddings.test_generation import Recorder
@@ -404,6 +404,19 @@ def test_a_request_fails_with_its_batches_and_retries_them(provider: Recorder) -
         4,
     )
     assert len(runs("generate_batch")) == 4
+
+
+def test_a_cancelled_request_is_retried_with_its_batches(provider: Recorder) -> None:
+    companies = [make_business() for _ in range(3)]
+    (pk,) = emit(REQUEST, {"company_ids": [company.pk for company in companies], "batch_size": 1}).run_ids
+    work(limit=2)  # the request, and one batch
+    cancel_run(run_of(pk))
+    assert [run.status for run in runs("generate_batch")].count(Status.CANCELLED) == 2
+    work_off()
+    retry_run(run_of(pk))
+    work_off()
+    assert (output_of(pk)["batches"], output_of(pk)["embedded"]) == ({"completed": 3}, 3)
+    assert len(provider.calls) == 3
 
 
 # By the clock
