@@ -18,6 +18,7 @@ from businesses.filters import filter_businesses
 from businesses.models import MAX_DESCRIPTION, Business, BusinessEvent, EventKind, SicCode, Status
 from businesses.normalise import normalise_company_number
 from businesses.querysets import BusinessQuerySet
+from businesses.services import save_business
 from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.core.errors import InvalidInput
 
@@ -187,11 +188,12 @@ class BusinessAdmin(LargeTableAdmin):
 
     def save_model(self, request: HttpRequest, obj: Business, form: Any, change: bool) -> None:
         """Write what changed, and nothing when nothing did: an update costs an entry in every index."""
+        saved_by = f"user:{request.user.pk}"
         if not change:
             obj.source = "admin"
-            obj.save()
+            save_business(obj, saved_by=saved_by)
         elif form.changed_data:
-            obj.save(update_fields=form.changed_data)
+            save_business(obj, fields=form.changed_data, saved_by=saved_by)
 
     @column("Status", colours=STATUS_COLOURS)
     def shown_status(self, business: Business) -> str:

@@ -2,8 +2,8 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from uuid import UUID
@@ -11,7 +11,7 @@ from zlib import crc32
 
 import numpy as np
 import structlog
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import Q
 from django.utils import timezone
 from pgvector.psycopg import register_vector
@@ -75,6 +75,16 @@ class Company:
     name: str
     text_hash: str
     parts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CompanyVector:
+    """A company's vector, and the hash of the text that it was made from."""
+
+    id: UUID
+    text_hash: str
+    vector: Vectors
+    tokens: int
 
 
 def generate_embeddings(
@@ -276,28 +286,47 @@ class _Run:
             time.sleep(POLL_S)
 
     def _write(self, batch: list[Company]) -> None:
-        """One statement for all; a row whose text has changed since it was read keeps its state, and stays pending."""
-        columns = [
-            (company.id, company.text_hash, tokens, vector)
-            for company in batch
-            for vector, tokens in [self._vector_of(company)]
-        ]
-        ids, hashes, tokens, vectors = (list(column) for column in zip(*columns, strict=True))
-        connection.ensure_connection()
-        with connection.wrap_database_errors:
-            # The driver's own cursor sends the vectors as they are: as text they take three times as long to write.
-            register_vector(connection.connection)
-            with Cursor(connection.connection) as cursor:
-                cursor.execute(WRITE, [self.provider.model, timezone.now(), TEMPLATE, ids, hashes, tokens, vectors])
-                self.report.embedded += cursor.rowcount
-                self.report.superseded += len(batch) - cursor.rowcount
+        written = write_vectors(self.provider.model, [vector_of(company, self._known) for company in batch])
+        self.report.embedded += written
+        self.report.superseded += len(batch) - written
 
-    def _vector_of(self, company: Company) -> tuple[Vectors, int]:
-        """The mean direction of the parts, and their tokens."""
-        vectors, tokens = zip(*(self._known[part] for part in company.parts), strict=True)
-        mean = np.mean(vectors, axis=0)
-        norm = float(np.linalg.norm(mean))
-        return (mean / norm if norm > MIN_NORM else vectors[0]).astype(np.float32), sum(tokens)
+
+def pending_company(provider: EmbeddingProvider, business_id: UUID) -> Company | None:
+    """The company, if there is one of this id that needs a vector of the provider's model."""
+    found = _read(Business.objects.filter(pk=business_id).needing_embedding(provider.model, TEMPLATE))
+    return found[0] if found else None
+
+
+def embed_company(provider: EmbeddingProvider, company: Company) -> CompanyVector:
+    """Ask the provider for one company's vector. Raises as the provider does."""
+    embedded = provider.embed_documents(company.parts)
+    answers = zip(embedded.vectors, embedded.token_counts, strict=True)
+    return vector_of(company, dict(zip(company.parts, answers, strict=True)))
+
+
+def vector_of(company: Company, known: Mapping[str, tuple[Vectors, int]]) -> CompanyVector:
+    """The mean direction of the company's parts and the sum of their tokens, which `known` has for each."""
+    vectors, tokens = zip(*(known[part] for part in company.parts), strict=True)
+    mean = np.mean(vectors, axis=0)
+    norm = float(np.linalg.norm(mean))
+    vector = (mean / norm if norm > MIN_NORM else vectors[0]).astype(np.float32)
+    return CompanyVector(company.id, company.text_hash, vector, sum(tokens))
+
+
+def write_vectors(model: str, made: Sequence[CompanyVector]) -> int:
+    """Write vectors of `model` by one statement; returns how many.
+
+    A row whose text has changed since it was read keeps its state, and stays pending.
+    """
+    ids, hashes, tokens, vectors = zip(*((one.id, one.text_hash, one.tokens, one.vector) for one in made), strict=True)
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        # The driver's own cursor sends the vectors as they are: as text they take three times as long to write.
+        register_vector(connection.connection)
+        with Cursor(connection.connection) as cursor:
+            columns = [list(column) for column in (ids, hashes, tokens, vectors)]
+            cursor.execute(WRITE, [model, timezone.now(), TEMPLATE, *columns])
+            return cursor.rowcount
 
 
 WRITE = """
@@ -324,7 +353,11 @@ def _claimed(ids: list[UUID], model: str) -> Iterator[list[UUID]]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT id, pg_try_advisory_lock(key) FROM (SELECT id, {key}) AS keys (id, key)", [seed, ids])  # noqa: S608  a constant
         claimed = [id_ for id_, free in cursor.fetchall() if free]
+        release = f"SELECT count(pg_advisory_unlock(key)) FROM (SELECT {key}) AS keys (key)"  # noqa: S608  a constant
         try:
             yield claimed
-        finally:
-            cursor.execute(f"SELECT count(pg_advisory_unlock(key)) FROM (SELECT {key}) AS keys (key)", [seed, claimed])  # noqa: S608  a constant
+        except BaseException:
+            with suppress(Error):  # an interrupt may have left the connection unusable, and is what to report
+                cursor.execute(release, [seed, claimed])
+            raise
+        cursor.execute(release, [seed, claimed])

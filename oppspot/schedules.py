@@ -2,4 +2,8 @@
 
 from oppspot.jobs.scheduling import Scheduled
 
-SCHEDULES: list[Scheduled] = []
+SCHEDULES: list[Scheduled] = [
+    # What imports changed, and edits whose own run failed.
+    Scheduled("nightly embeddings", "30 2 * * *", "embeddings/request.generate", {"generate_all": True}),
+    Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
+]

@@ -48,7 +48,9 @@ INSTALLED_APPS = [
     "oppspot.organizations",
     "oppspot.jobs",
     "businesses",
+    "signals_app",
     "embeddings",
+    "agents",
 ]
 
 MIDDLEWARE = [
@@ -128,13 +130,8 @@ elif CACHES["default"]["BACKEND"] == "django_redis.cache.RedisCache":
 
 AUTH_USER_MODEL = "organizations.User"
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
+    {"NAME": f"django.contrib.auth.password_validation.{name}Validator"}
+    for name in ("UserAttributeSimilarity", "MinimumLength", "CommonPassword", "NumericPassword")
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
@@ -146,7 +143,6 @@ THROTTLE_REQUESTS_PER_MINUTE = env.int("THROTTLE_REQUESTS_PER_MINUTE", default=6
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = False
-USE_TZ = True
 STATIC_URL = "static/"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -190,7 +186,11 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "DEFAULT_QUERY_MANAGER": "_default_manager",  # `objects` of an org-owned model refuses without an organisation
-    "ENUM_NAME_OVERRIDES": {"ScopeEnum": "oppspot.organizations.scopes.Scope"},
+    "ENUM_NAME_OVERRIDES": {
+        "BusinessStatusEnum": "businesses.models.Status",
+        "JobStatusEnum": "oppspot.jobs.models.Status",
+        "ScopeEnum": "oppspot.organizations.scopes.Scope",
+    },
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }

@@ -9,8 +9,10 @@ from rest_framework.routers import SimpleRouter
 
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
 from embeddings.api import SemanticSearchView, SimilarSearchView, SimilarToView
+from embeddings.generation_api import GenerateEmbeddingsView
 from oppspot.core import health
 from oppspot.jobs import health as jobs_health
+from oppspot.jobs.api import JobViewSet
 from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
 
 router = SimpleRouter()
@@ -18,6 +20,7 @@ router.register("businesses", BusinessViewSet, basename="business")
 router.register(r"businesses/(?P<business_id>[^/.]+)/events", BusinessEventViewSet, basename="business-event")
 router.register("sic-codes", SicCodeViewSet, basename="sic-code")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("jobs", JobViewSet, basename="job")
 router.register("members", MemberViewSet, basename="member")
 
 urlpatterns = [
@@ -28,6 +31,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
     path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),
+    path("api/v1/embeddings/generate/", GenerateEmbeddingsView.as_view(), name="embeddings-generate"),
     path("api/v1/search/semantic/", SemanticSearchView.as_view(), name="search-semantic"),
     path("api/v1/search/similar/", SimilarSearchView.as_view(), name="search-similar"),
     path("api/v1/organization/", OrganizationView.as_view(), name="organization"),

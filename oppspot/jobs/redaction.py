@@ -11,6 +11,8 @@ _SECRETS = re.compile(
     r"(?:sk|ospt)[-_][A-Za-z0-9_\-]{8,}|(?i:(?<=bearer )|(?<=basic ))[A-Za-z0-9_\-.=+/]{8,}|(?<=://)[^/@\s]+:[^/@\s]+(?=@)"
 )
 
+_MODULE = re.compile(r"^(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*(?::|$))")  # in front of the name of an error's class
+
 
 def redacted(text: str) -> str:
     """Without API keys, passwords in URLs and this installation's own secrets; storable in Postgres."""
@@ -31,3 +33,15 @@ def detail_of(error: BaseException) -> str:
     """The summary and where it happened: the end of the traceback, with no values of variables."""
     frames = "".join(traceback.format_exception(error))
     return redacted(frames)[-MAX_DETAIL:]
+
+
+def summary_from(detail: str) -> str:
+    """The summary of an error of which `detail` was stored: nothing of where it happened."""
+    *_, last = detail.rpartition('\n  File "')
+    lines = last.splitlines()
+    if last != detail:  # a traceback: its last frame and the code of it come before the error
+        lines = lines[1:]
+        while lines and lines[0].startswith("  "):
+            lines.pop(0)
+    text = " ".join(" ".join(lines).split())
+    return _MODULE.sub("", text)[:MAX_ERROR]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from pydantic import BaseModel
@@ -234,27 +234,37 @@ def cancel_run(run: Run) -> Run:
 def retry_run(run: Run) -> Run:
     """Put a dead letter, or a cancelled run, back in line with as many tries as at first; what it did is kept.
 
-    Completed steps are not done again. Raises `WrongState` for a run in another state.
+    So are those it caused that failed or were cancelled, as it could not end well without them. Completed steps are not
+    done again. Raises `WrongState` for a run in another state.
     """
-    made = get_function(run.function)
-    tries = made.max_attempts if made else 1
     with transaction.atomic():
-        updated = Run.all_orgs.filter(pk=run.pk, status__in=(Status.FAILED, Status.CANCELLED)).update(
-            status=Status.QUEUED,
-            waiting_for=WaitingFor.NOTHING,
-            max_attempts=F("attempt") + tries,
-            finished_at=None,
-            cancel_requested_at=None,
-            run_after=Now(),
-            rank=Now() + timedelta(seconds=RANK_S[Priority(run.priority)]),
-        )
-        if not updated:
+        if not _put_back(Run.all_orgs.filter(pk=run.pk)):
             run.refresh_from_db()
             raise WrongState(f"Only a failed or cancelled job can be retried; it is {run.status}.")
-        queue.notify(run.queue)
+        caused = _put_back(Run.all_orgs.filter(pk__in=_with_descendants(run)))
     run.refresh_from_db()
-    logger.info("run_retried", run=str(run.pk))
+    logger.info("run_retried", run=str(run.pk), caused=caused)
     return run
+
+
+def _put_back(runs: QuerySet[Run]) -> int:
+    """Put those of `runs` that failed or were cancelled back in line; returns how many."""
+    ended = runs.filter(status__in=(Status.FAILED, Status.CANCELLED)).order_by()
+    count = 0
+    for function, priority, name in list(ended.values_list("function", "priority", "queue").distinct()):
+        made = get_function(function)
+        count += ended.filter(function=function, priority=priority, queue=name).update(
+            status=Status.QUEUED,
+            waiting_for=WaitingFor.NOTHING,
+            max_attempts=F("attempt") + (made.max_attempts if made else 1),
+            finished_at=None,
+            cancel_requested_at=None,
+            gather_key="",  # another run may gather for it now
+            run_after=Now(),
+            rank=Now() + timedelta(seconds=RANK_S[Priority(priority)]),
+        )
+        queue.notify(name)
+    return count
 
 
 def _with_descendants(run: Run) -> list[UUID]:

@@ -19,6 +19,11 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/businesses/<pk>/": {"GET": READ, "PATCH": REGISTER},
     "/api/v1/businesses/<business_id>/events/": {"GET": READ},
     "/api/v1/businesses/<uuid:pk>/similar/": {"GET": READ},
+    "/api/v1/embeddings/generate/": {"POST": WRITE},
+    "/api/v1/jobs/": {"GET": READ},
+    "/api/v1/jobs/<pk>/": {"GET": READ},
+    "/api/v1/jobs/<pk>/cancel/": {"POST": WRITE},
+    "/api/v1/jobs/<pk>/retry/": {"POST": WRITE},
     "/api/v1/members/": {"GET": READ},
     "/api/v1/members/<pk>/": {"GET": READ, "PATCH": ADMIN, "DELETE": ADMIN},
     "/api/v1/organization/": {"GET": READ},
@@ -26,7 +31,13 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/search/similar/": {"POST": READ},
     "/api/v1/sic-codes/": {"GET": READ},
 }
-OWNED = {"/api/v1/api-keys/<pk>/": "api_key", "/api/v1/members/<pk>/": "membership"}
+OWNED = {
+    "/api/v1/api-keys/<pk>/": "api_key",
+    "/api/v1/jobs/<pk>/": "run",
+    "/api/v1/jobs/<pk>/cancel/": "run",
+    "/api/v1/jobs/<pk>/retry/": "run",
+    "/api/v1/members/<pk>/": "membership",
+}
 
 # Open to everyone, with what they answer.
 PUBLIC = {

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -10,6 +12,7 @@ from rest_framework.test import APIClient
 
 from businesses.models import Business
 from oppspot.core.problems import CONTENT_TYPE
+from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
 from tests.architecture.routes import API
@@ -21,6 +24,9 @@ READS = [path for path, methods in API.items() if "GET" in methods]
 FIELD = {  # a text field that each write accepts
     "/api/v1/api-keys/": "name",
     "/api/v1/businesses/<pk>/": "description",
+    "/api/v1/embeddings/generate/": "priority",
+    "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
+    "/api/v1/jobs/<pk>/retry/": "reason",
     "/api/v1/members/<pk>/": "role",
     "/api/v1/search/semantic/": "query",
     "/api/v1/search/similar/": "examples",
@@ -91,8 +97,20 @@ def member(org_a: Organization) -> Membership:
     return found
 
 
-def url_of(template: str, company: Business, member: Membership) -> str:
-    return re.sub(r"<[^>]+>", str(member.pk if "members" in template else company.pk), template)
+@pytest.fixture
+def run_id(org_a: Organization) -> UUID:
+    return emit("sample/work.do", {}, org=org_a).run_ids[0]
+
+
+@pytest.fixture
+def url_of(company: Business, member: Membership, run_id: UUID) -> Callable[[str], str]:
+    """The address of something that is there."""
+
+    def url(template: str) -> str:
+        found = member.pk if "members" in template else run_id if "jobs" in template else company.pk
+        return re.sub(r"<[^>]+>", str(found), template)
+
+    return url
 
 
 def said(response: Any, what: str) -> str:
@@ -104,12 +122,12 @@ def said(response: Any, what: str) -> str:
 
 
 @pytest.mark.parametrize(("template", "method"), WRITES)
-def test_hostile_bodies(client: APIClient, company: Business, member: Membership, template: str, method: str) -> None:
+def test_hostile_bodies(client: APIClient, url_of: Callable[[str], str], template: str, method: str) -> None:
     assert FIELD.keys() == {path for path, _ in WRITES}
     for what, body in BODIES.items():
         raw: Any = body.replace(b"@", FIELD[template].encode())
         with transaction.atomic():
-            response = client.generic(method, url_of(template, company, member), raw, content_type="application/json")
+            response = client.generic(method, url_of(template), raw, content_type="application/json")
             transaction.set_rollback(True)
         detail = said(response, what)
         assert len(detail) < 2000, f"{what}: the answer repeats the input"
@@ -117,19 +135,17 @@ def test_hostile_bodies(client: APIClient, company: Business, member: Membership
 
 
 @pytest.mark.parametrize(("template", "method"), WRITES)
-def test_only_json_is_read(
-    client: APIClient, company: Business, member: Membership, template: str, method: str
-) -> None:
+def test_only_json_is_read(client: APIClient, url_of: Callable[[str], str], template: str, method: str) -> None:
     for content_type in TYPES:
-        response = client.generic(method, url_of(template, company, member), "name=a", content_type=content_type)
+        response = client.generic(method, url_of(template), "name=a", content_type=content_type)
         assert said(response, content_type)
         assert response.status_code in {400, 415}
 
 
 @pytest.mark.parametrize("template", READS)
-def test_hostile_queries(client: APIClient, company: Business, member: Membership, template: str) -> None:
+def test_hostile_queries(client: APIClient, url_of: Callable[[str], str], template: str) -> None:
     for query in QUERIES:
-        response = client.get(f"{url_of(template, company, member)}?{query}")
+        response = client.get(f"{url_of(template)}?{query}")
         assert response.status_code < 500, query
         if response.status_code >= 400:
             assert said(response, query)
@@ -139,8 +155,8 @@ def test_hostile_queries(client: APIClient, company: Business, member: Membershi
     "identifier", ["%00", "%ED%A0%80", "..%2f..%2fetc", "9" * 5000, "-1", "' OR 1=1", "None", "%F0%9F%92%A9"]
 )
 def test_hostile_identifiers(client: APIClient, identifier: str, db: None) -> None:
-    for template in (path for path in API if "<" in path):
-        response = client.get(re.sub(r"<[^>]+>", identifier, template))
+    for template, method in ((path, method) for path, methods in API.items() for method in methods if "<" in path):
+        response = client.generic(method, re.sub(r"<[^>]+>", identifier, template))
         assert response.status_code == 404
         assert said(response, identifier) == "There is no such object."
 

@@ -12,6 +12,8 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from businesses.models import Business, BusinessEvent
+from oppspot.jobs.models import Run
+from oppspot.jobs.services import emit
 from oppspot.organizations.models import ApiKey, Membership, Organization, User
 from oppspot.organizations.scopes import ROLE_SCOPES, Role, Scope
 from oppspot.organizations.services import create_organization, revoke_api_key
@@ -38,6 +40,8 @@ class World:
         self.users = {role: make_member(f"{self.canary}-{role.value}", self.org, role) for role in Role}
         self.api_key = make_key(self.org, name=f"{self.canary} key")[0]
         self.membership: Membership = Membership.objects.for_org(self.org).get(role=Role.MEMBER)
+        emitted = emit("sample/work.do", {"key": self.canary}, org=self.org, requested_by=self.canary)
+        self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
 
     def client(self, role: Role) -> APIClient:
         return client_of(self.users[role])
@@ -137,7 +141,7 @@ def test_other_methods_are_not_allowed(own: World, company: Business, route: Rou
 def test_a_foreign_object_answers_as_a_missing_one(
     own: World, foreign: World, company: Business, template: str, method: str
 ) -> None:
-    before = list(ApiKey.all_orgs.order_by("pk").values()), list(Membership.all_orgs.order_by("pk").values())
+    before = [list(model.all_orgs.order_by("pk").values()) for model in (ApiKey, Membership, Run)]
     client = client_of(own.users[Role.OWNER])
     urls = [foreign.url(template, company), re.sub(r"<[^>]+>", MISSING, template)]
     answers = [getattr(client, method.lower())(url, {}) for url in urls]
@@ -146,7 +150,7 @@ def test_a_foreign_object_answers_as_a_missing_one(
         for answer in answers
     )
     assert first == second
-    assert before == (list(ApiKey.all_orgs.order_by("pk").values()), list(Membership.all_orgs.order_by("pk").values()))
+    assert before == [list(model.all_orgs.order_by("pk").values()) for model in (ApiKey, Membership, Run)]
 
 
 def probes(template: str, foreign: World, company: Business) -> list[str]:

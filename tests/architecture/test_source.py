@@ -20,6 +20,7 @@ MAY_USE_ALL_ORGS = {
     "oppspot/jobs/context.py": "a run's own row and its children's, by their ids",
     "oppspot/jobs/execution.py": "a run's own events and children, by their ids",
     "oppspot/jobs/management/commands/jobs.py": "an engineer sees every organisation's runs, as staff do",
+    "oppspot/jobs/querysets.py": "the children of runs that were chosen before",
     "oppspot/jobs/services.py": "events and runs of the system have no organisation",
     "oppspot/organizations/api.py": "empty querysets, for DRF and the OpenAPI document",
     "oppspot/organizations/authentication.py": "the credential decides which organisation it is",

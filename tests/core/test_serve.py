@@ -69,6 +69,12 @@ def answer(url: str, within: float = 30) -> int:
             time.sleep(0.1)
 
 
+def runs_jobs(leader: int) -> bool:
+    """Whether one of the group of `leader` is a `manage.py worker`."""
+    commands = [(Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0") for pid in group_of(leader)]
+    return any(b"worker" in words for words in commands)
+
+
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts a program in a process group of its own; what is left of it is killed at the end."""
@@ -109,7 +115,11 @@ def test_it_serves_until_it_is_asked_to_stop(migrated: Path, start: Start) -> No
         assert answer(f"{base}/healthz/ready/") == 200
         assert answer(f"{base}/api/docs/") == 200
         assert answer(f"{base}/api/v1/businesses/") == 401
-        assert len(group_of(server.pid)) >= 4  # this command, gunicorn, two workers
+        deadline = time.monotonic() + 30
+        while len(group_of(server.pid)) < 8:  # this command; gunicorn, two workers; a cluster, its guard, two workers
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert runs_jobs(server.pid)
         os.kill(server.pid, number) if not everyone else os.killpg(server.pid, number)  # a terminal's Ctrl-C: all
         output, _ = server.communicate(timeout=60)
         assert server.returncode == 0, output
@@ -120,6 +130,17 @@ def test_it_serves_until_it_is_asked_to_stop(migrated: Path, start: Start) -> No
         with pytest.raises(OSError, match="refused"):
             answer(base, within=0)
     assert EmbeddedServer(migrated / "postgres").status().running, "the database outlives the web server"
+
+
+def test_it_serves_without_a_worker_on_request(migrated: Path, start: Start) -> None:
+    port = free_port()
+    server = start(*MANAGE, "serve", "--no-worker", "--bind", f"127.0.0.1:{port}", DATA_DIR=str(migrated))
+    assert answer(f"http://127.0.0.1:{port}/healthz/ready/") == 200
+    assert not runs_jobs(server.pid)
+    server.send_signal(signal.SIGTERM)
+    output, _ = server.communicate(timeout=60)
+    assert server.returncode == 0, output
+    assert group_of(server.pid) == []
 
 
 def test_it_fails_when_the_address_is_taken(migrated: Path, start: Start) -> None:

@@ -1,4 +1,4 @@
-"""`manage.py serve`: the web server, in the foreground until Ctrl-C."""
+"""`manage.py serve`: the web server and a worker beside it, in the foreground until Ctrl-C."""
 
 import sys
 from argparse import ArgumentParser
@@ -17,10 +17,11 @@ MEMORY_DIR = Path("/dev/shm")  # noqa: S108  where there is one: gunicorn's hear
 
 
 class Command(BaseCommand):
-    help = "Serve the API and the admin until Ctrl-C."
+    help = "Serve the API and the admin, and run jobs, until Ctrl-C."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--bind", default="127.0.0.1:8000", help="address:port to listen on; %(default)s")
+        parser.add_argument("--no-worker", action="store_true", help="leave the jobs to a `manage.py worker` elsewhere")
 
     def handle(self, *args: Any, **options: Any) -> None:
         executor = MigrationExecutor(connection)
@@ -29,8 +30,13 @@ class Command(BaseCommand):
         connection.close()
         bind: str = options["bind"]
         self.stderr.write(f"Serving on http://{bind}/ (admin at /admin/, API at /api/docs/); Ctrl-C stops it.")
-        if Supervisor([web_command(bind)]).run():
+        commands = [web_command(bind)] + ([] if options["no_worker"] else [worker_command()])
+        if Supervisor(commands).run():
             raise CommandError("The server ended by itself; its log is above.")
+
+
+def worker_command() -> list[str]:
+    return [sys.executable, str(settings.BASE_DIR / "manage.py"), "worker"]
 
 
 def web_command(bind: str) -> list[str]:
