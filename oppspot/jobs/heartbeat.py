@@ -17,7 +17,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.models.functions import Now
 
-from oppspot.jobs import cluster_state, queue
+from oppspot.jobs import cluster_state, ipc, queue
 from oppspot.jobs.context import Interrupted
 from oppspot.jobs.models import Worker
 from oppspot.jobs.queue import Claimed
@@ -51,7 +51,6 @@ class Heart:
     lock: Any = field(default_factory=threading.Lock)
     interruptible: bool = False
     stopping_since: float = 0.0
-    parent: int = field(default_factory=os.getppid)
     runs: int = 0
 
     def start(self) -> "Heart":
@@ -67,7 +66,7 @@ class Heart:
     @property
     def is_orphan(self) -> bool:
         """Whether the cluster's guard is gone: nobody would replace this worker, or could stop it."""
-        return self.is_guarded and os.getppid() != self.parent
+        return self.is_guarded and ipc.is_orphan()
 
     @contextlib.contextmanager
     def watch(self, run: Claimed, *, timeout: float) -> Iterator[None]:
