@@ -9,6 +9,8 @@ from typing import Any
 import structlog
 from django.db import connections
 from django_q import cluster as django_q_cluster
+from django_q.conf import Conf
+from django_q.signals import post_spawn
 
 from oppspot.jobs import cluster_state, ipc
 from oppspot.jobs.execution import drain
@@ -21,11 +23,20 @@ _hearts: dict[int, Heart] = {}  # by process: a forked child has its own
 
 def work(queue: str = "default") -> None:
     """What a worker does when it is rung."""
+    drain(_heart(queue))
+
+
+def _heart(queue: str) -> Heart:
     heart = _hearts.get(os.getpid())
     if heart is None:
         _hearts.clear()
         heart = _hearts[os.getpid()] = Heart(queue, is_guarded=True).start()
-    drain(heart)
+    return heart
+
+
+def begin_work(**kwargs: Any) -> None:
+    """A worker's heart beats before it has work: there may be none but what a dead worker left behind."""
+    _heart(Conf.CLUSTER_NAME)
 
 
 def use_safe_parts() -> None:
@@ -33,6 +44,7 @@ def use_safe_parts() -> None:
     django_q_cluster.Queue = ipc.Queue
     django_q_cluster.Event = ipc.Event
     django_q_cluster.Value = ipc.Value
+    post_spawn.connect(begin_work, dispatch_uid="oppspot.jobs")
 
 
 class SafeCluster(django_q_cluster.Cluster):
