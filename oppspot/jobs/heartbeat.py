@@ -2,6 +2,7 @@
 queue's housekeeping, so that any living worker keeps the whole queue healthy."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 import socket
@@ -28,6 +29,7 @@ BEATS = 4  # a lease outlives this many heartbeats that fail
 SEEN_EVERY_S = 5.0
 HOUSEKEEPING_EVERY_S = 1.0
 REPEAT_S = 1.5  # between interrupts of a function that caught one
+WIND_UP_EVERY_S = 1.0  # the watchdog
 STUBBORN_S = 5.0  # after an interrupt that does nothing (C code, a bare except), the process is killed
 
 
@@ -57,6 +59,7 @@ class Heart:
         """Begin to beat; in the main thread of its process, as only there a signal can interrupt a function."""
         signal.signal(signal.SIGUSR1, self._on_signal)
         threading.Thread(target=self._beat_on, name="heart", daemon=True).start()
+        threading.Thread(target=self._wind_up, name="watchdog", daemon=True).start()
         return self
 
     @property
@@ -87,6 +90,14 @@ class Heart:
         watched = self.watched
         if self.interruptible and watched is not None and watched.reason:
             raise Interrupted(watched.reason)
+
+    @staticmethod
+    def _wind_up() -> None:
+        """C code that keeps the interpreter's lock stops every thread: then a timer that needs none ends the process,
+        and says on standard error where it stood. Its lease has run out by then."""
+        while True:
+            faulthandler.dump_traceback_later(settings.JOBS_LEASE_S + STUBBORN_S, exit=True)
+            time.sleep(WIND_UP_EVERY_S)
 
     # The thread
 
