@@ -127,8 +127,6 @@ class Heart:
         with self.lock:
             watched = self.watched
         if watched is None:
-            if self.is_orphan:
-                os._exit(1)  # between runs, or before the first: nothing is lost
             return
         if watched.reason:
             self._insist(watched, now)
