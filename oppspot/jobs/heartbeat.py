@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from oppspot.jobs import cluster_state, ipc, queue
 from oppspot.jobs.context import Interrupted
 from oppspot.jobs.models import Worker
-from oppspot.jobs.queue import Claimed
+from oppspot.jobs.queue import Beat, Claimed
 
 logger = structlog.get_logger(__name__)
 TICK_S = 0.1
@@ -130,6 +130,7 @@ class Heart:
             return
         if watched.reason:
             self._insist(watched, now)
+            self._keep(watched, now)
             return
         if self.is_stopping:
             self.stopping_since = self.stopping_since or now
@@ -138,13 +139,19 @@ class Heart:
                 return
         if now > watched.deadline:
             self._interrupt(watched, "timed_out", now)
-        elif now - watched.beaten_at >= settings.JOBS_LEASE_S / BEATS:
-            found = queue.beat(watched.run, settings.JOBS_LEASE_S)
-            watched.beaten_at = now
+        elif (found := self._keep(watched, now)) is not None:
             if not found.is_held:
                 self._interrupt(watched, "lease_lost", now)
             elif found.is_cancelled:
                 self._interrupt(watched, "cancelled", now)
+
+    @staticmethod
+    def _keep(watched: _Watched, now: float) -> Beat | None:
+        """Prolong the lease when it is time to; also of what was interrupted, until its end is written."""
+        if now - watched.beaten_at < settings.JOBS_LEASE_S / BEATS:
+            return None
+        watched.beaten_at = now
+        return queue.beat(watched.run, settings.JOBS_LEASE_S)
 
     def _interrupt(self, watched: _Watched, reason: str, now: float) -> None:
         watched.reason, watched.interrupted_at, watched.repeated_at = reason, now, now
