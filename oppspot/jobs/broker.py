@@ -2,7 +2,6 @@
 that is rung claims runs until none is ready. A ring that is lost costs a second; no run can be lost with it.
 """
 
-import os
 import time
 from typing import Any
 
@@ -13,7 +12,7 @@ from django_q.brokers import Broker
 from django_q.conf import Conf
 from django_q.signing import SignedPackage
 
-from oppspot.jobs import cluster_state, queue
+from oppspot.jobs import cluster_state, ipc, queue
 
 RING = "oppspot.jobs.cluster.work"  # what a rung worker calls
 POLL_S = 1.0  # if no notification comes
@@ -30,7 +29,6 @@ class JobsBroker(Broker):
     def __init__(self, list_key: str | None = None) -> None:
         super().__init__(list_key)
         self._listening: psycopg.Connection[Any] | None = None
-        self._parent = 0
 
     @staticmethod
     def get_connection(list_key: str | None = None) -> None:
@@ -60,8 +58,7 @@ class JobsBroker(Broker):
 
     def dequeue(self) -> list[tuple[str, str]] | None:
         """Rings for as many workers as there are runs ready; None after a while without any."""
-        self._parent = self._parent or os.getppid()
-        if os.getppid() != self._parent:
+        if ipc.is_orphan():
             raise SystemExit(1)  # nobody would replace the workers any more
         if cluster_state.is_stopping():
             time.sleep(STEP_S)

@@ -2,6 +2,7 @@
 queue's housekeeping, so that any living worker keeps the whole queue healthy."""
 
 import contextlib
+import faulthandler
 import os
 import signal
 import socket
@@ -17,10 +18,10 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.models.functions import Now
 
-from oppspot.jobs import cluster_state, queue
+from oppspot.jobs import cluster_state, ipc, queue
 from oppspot.jobs.context import Interrupted
 from oppspot.jobs.models import Worker
-from oppspot.jobs.queue import Claimed
+from oppspot.jobs.queue import Beat, Claimed
 
 logger = structlog.get_logger(__name__)
 TICK_S = 0.1
@@ -28,6 +29,7 @@ BEATS = 4  # a lease outlives this many heartbeats that fail
 SEEN_EVERY_S = 5.0
 HOUSEKEEPING_EVERY_S = 1.0
 REPEAT_S = 1.5  # between interrupts of a function that caught one
+WIND_UP_EVERY_S = 1.0  # the watchdog
 STUBBORN_S = 5.0  # after an interrupt that does nothing (C code, a bare except), the process is killed
 
 
@@ -51,13 +53,13 @@ class Heart:
     lock: Any = field(default_factory=threading.Lock)
     interruptible: bool = False
     stopping_since: float = 0.0
-    parent: int = field(default_factory=os.getppid)
     runs: int = 0
 
     def start(self) -> "Heart":
         """Begin to beat; in the main thread of its process, as only there a signal can interrupt a function."""
         signal.signal(signal.SIGUSR1, self._on_signal)
         threading.Thread(target=self._beat_on, name="heart", daemon=True).start()
+        threading.Thread(target=self._wind_up, name="watchdog", daemon=True).start()
         return self
 
     @property
@@ -67,7 +69,7 @@ class Heart:
     @property
     def is_orphan(self) -> bool:
         """Whether the cluster's guard is gone: nobody would replace this worker, or could stop it."""
-        return self.is_guarded and os.getppid() != self.parent
+        return self.is_guarded and ipc.is_orphan()
 
     @contextlib.contextmanager
     def watch(self, run: Claimed, *, timeout: float) -> Iterator[None]:
@@ -88,6 +90,14 @@ class Heart:
         watched = self.watched
         if self.interruptible and watched is not None and watched.reason:
             raise Interrupted(watched.reason)
+
+    @staticmethod
+    def _wind_up() -> None:
+        """C code that keeps the interpreter's lock stops every thread: then a timer that needs none ends the process,
+        and says on standard error where it stood. Its lease has run out by then."""
+        while True:
+            faulthandler.dump_traceback_later(settings.JOBS_LEASE_S + STUBBORN_S, exit=True)
+            time.sleep(WIND_UP_EVERY_S)
 
     # The thread
 
@@ -117,11 +127,10 @@ class Heart:
         with self.lock:
             watched = self.watched
         if watched is None:
-            if self.is_orphan:
-                os._exit(1)  # between runs, or before the first: nothing is lost
             return
         if watched.reason:
             self._insist(watched, now)
+            self._keep(watched, now)
             return
         if self.is_stopping:
             self.stopping_since = self.stopping_since or now
@@ -130,13 +139,19 @@ class Heart:
                 return
         if now > watched.deadline:
             self._interrupt(watched, "timed_out", now)
-        elif now - watched.beaten_at >= settings.JOBS_LEASE_S / BEATS:
-            found = queue.beat(watched.run, settings.JOBS_LEASE_S)
-            watched.beaten_at = now
+        elif (found := self._keep(watched, now)) is not None:
             if not found.is_held:
                 self._interrupt(watched, "lease_lost", now)
             elif found.is_cancelled:
                 self._interrupt(watched, "cancelled", now)
+
+    @staticmethod
+    def _keep(watched: _Watched, now: float) -> Beat | None:
+        """Prolong the lease when it is time to; also of what was interrupted, until its end is written."""
+        if now - watched.beaten_at < settings.JOBS_LEASE_S / BEATS:
+            return None
+        watched.beaten_at = now
+        return queue.beat(watched.run, settings.JOBS_LEASE_S)
 
     def _interrupt(self, watched: _Watched, reason: str, now: float) -> None:
         watched.reason, watched.interrupted_at, watched.repeated_at = reason, now, now

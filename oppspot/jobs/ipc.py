@@ -24,16 +24,27 @@ class Orphaned(SystemExit):
 
 
 class _Family:
-    """Knows whether this process' parent is the one it began with."""
+    """Knows whether this process' parent still is the one that forked it, from the first moment on."""
 
     def __init__(self) -> None:
-        self._parents: dict[int, int] = {}
+        self._pid = os.getpid()
+        self._parent: int | None = None
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        self._parent, self._pid = self._pid, os.getpid()
 
     def is_orphan(self) -> bool:
-        return self._parents.setdefault(os.getpid(), os.getppid()) != os.getppid()
+        """Always False for a process that was not forked by this program."""
+        return self._parent is not None and os.getppid() != self._parent
 
 
 _family = _Family()
+
+
+def is_orphan() -> bool:
+    """Whether the process that would stop or replace this one is gone."""
+    return _family.is_orphan()
 
 
 class Queue:
@@ -46,17 +57,21 @@ class Queue:
         self._reader, self._writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
 
     def put(self, message: Any) -> None:
+        while not self.offer(message):
+            if _family.is_orphan():
+                raise Orphaned(1)
+            select.select([], [self._writer], [], PATIENCE_S)
+            time.sleep(0.01)  # a datagram socket may call itself writable and still be full
+
+    def offer(self, message: Any) -> bool:
+        """Put the message if there is room now; whether there was."""
         data = pickle.dumps(message)
         if len(data) > MAX_MESSAGE:
             raise ValueError(f"A message of {len(data)} bytes; at most {MAX_MESSAGE} fit.")
-        while True:
-            select.select([], [self._writer], [], PATIENCE_S)
-            with contextlib.suppress(BlockingIOError):
-                self._writer.send(data, socket.MSG_DONTWAIT)
-                return
-            if _family.is_orphan():
-                raise Orphaned(1)
-            time.sleep(0.01)  # a datagram socket may call itself writable and still be full
+        with contextlib.suppress(BlockingIOError):
+            self._writer.send(data, socket.MSG_DONTWAIT)
+            return True
+        return False
 
     def get(self) -> Any:
         """The next message. Raises `Orphaned` when the parent is gone and nothing is left to read."""

@@ -1,19 +1,16 @@
-"""Help for tests of jobs: functions of a test, and running them here."""
+"""Fixtures of the jobs' tests: functions of a test, and clusters of real workers."""
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.utils import timezone
 from pydantic import BaseModel
 
-from oppspot.jobs import queue, registry
+from oppspot.jobs import registry
 from oppspot.jobs.context import Context
-from oppspot.jobs.execution import drain
-from oppspot.jobs.heartbeat import Heart
-from oppspot.jobs.models import Run
 from oppspot.jobs.registry import Backoff, function
+from tests.jobs.clusters import Clusters, database_url
 from tests.jobs.sample.events import Work
 
 Register = Callable[..., str]
@@ -36,12 +33,10 @@ def listen(monkeypatch: pytest.MonkeyPatch) -> Iterator[Register]:
     listeners[:] = before
 
 
-def work_off(limit: int | None = None) -> int:
-    """Run what is ready, in this process; returns how many runs were started."""
-    return drain(Heart("default"), limit=limit)
-
-
-def let_time_pass() -> None:
-    """As if all that waits for its time had waited long enough."""
-    Run.all_orgs.filter(waiting_for="time").update(run_after=timezone.now() - timedelta(seconds=1))
-    queue.promote()
+@pytest.fixture
+def clusters(transactional_db: None, tmp_path: Path) -> Iterator[Clusters]:
+    """Starts workers on the test database; ends them before it is emptied, and prints what they said."""
+    made = Clusters(tmp_path, database_url())
+    yield made
+    made.end()
+    print(made.logs())  # noqa: T201  shown when the test failed

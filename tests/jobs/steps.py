@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from oppspot.jobs import queue
 from oppspot.jobs.execution import drain
 from oppspot.jobs.heartbeat import Heart
 from oppspot.jobs.models import Run, Status, WaitingFor
@@ -18,6 +19,7 @@ def work(*, limit: int | None = None) -> int:
 def skip_waiting() -> None:
     """As if the time that runs wait for had come."""
     Run.all_orgs.filter(status=Status.QUEUED, waiting_for=WaitingFor.TIME).update(run_after=timezone.now())
+    queue.promote()
 
 
 def work_off() -> None:

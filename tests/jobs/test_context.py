@@ -12,9 +12,10 @@ from oppspot.jobs import queue
 from oppspot.jobs.execution import reap
 from oppspot.jobs.models import Event, Outcome, Run, RunLog, Status, Step, WaitingFor
 from oppspot.jobs.services import emit
-from tests.jobs.conftest import Register, let_time_pass, work_off
+from tests.jobs.conftest import Register
 from tests.jobs.sample.events import Unheard, Work
 from tests.jobs.sample.models import Trace
+from tests.jobs.steps import skip_waiting, work
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ def run_of(body: Any, listen: Register, data: Work | None = None, **terms: Any) 
     """Emit one event for `body` and run it once."""
     listen(body, **terms)
     (pk,) = emit(Work, data or Work()).run_ids
-    work_off()
+    work()
     return Run.all_orgs.get(pk=pk)
 
 
@@ -43,8 +44,8 @@ def test_a_retry_goes_on_after_the_last_step(listen: Register) -> None:
     run = run_of(body, listen)
     assert (run.status, run.waiting_for, run.error) == (Status.QUEUED, WaitingFor.TIME, "RetryableError: later")
     assert timedelta(seconds=4) < run.run_after - timezone.now() <= timedelta(seconds=5)
-    let_time_pass()
-    work_off()
+    skip_waiting()
+    work()
     run.refresh_from_db()
     assert run.output == [{"n": [1, 2]}, "two"]
     assert calls == ["first", "second"]
@@ -118,8 +119,8 @@ def test_nothing_a_function_raises_gets_out(listen: Register, error: BaseExcepti
         raise error
 
     run = run_of(body, listen, retries=1)
-    let_time_pass()
-    work_off()
+    skip_waiting()
+    work()
     run.refresh_from_db()
     assert (run.status, run.attempt) == (Status.FAILED, 2)
     assert type(error).__name__ in run.error
@@ -162,9 +163,9 @@ def test_sleep_needs_no_worker_and_no_try(listen: Register) -> None:
     run = run_of(body, listen, retries=0)
     assert (run.status, run.waiting_for, run.attempt) == (Status.QUEUED, WaitingFor.TIME, 0)
     assert run.attempts.get().outcome == Outcome.SUSPENDED
-    let_time_pass()
+    skip_waiting()
     Step.objects.filter(name="sleep-1").update(output=timezone.now().isoformat())
-    work_off()
+    work()
     run.refresh_from_db()
     assert (run.status, run.output) == (Status.COMPLETED, "woke up on try 1")
 
@@ -184,9 +185,9 @@ def test_children_are_caused_once_and_waited_for(listen: Register) -> None:
 
     listen(parent)
     run = Run.all_orgs.get(pk=emit(Work, Work(what="parent")).run_ids[0])
-    work_off()
-    let_time_pass()
-    work_off()
+    work()
+    skip_waiting()
+    work()
     run.refresh_from_db()
     assert run.status == Status.COMPLETED
     assert run.output == {"completed": 3}
@@ -211,7 +212,7 @@ def test_data_is_validated_again_when_it_runs(listen: Register) -> None:
     listen(lambda ctx, data: None, name="test.strict")
     (pk,) = emit(Work, Work()).run_ids
     Event.all_orgs.update(data={"steps": "many"})  # the schema has changed since
-    work_off()
+    work()
     run = Run.all_orgs.get(pk=pk)
     assert (run.status, run.attempt) == (Status.FAILED, 1)
     assert "sample/work.do: steps" in run.error
@@ -221,7 +222,7 @@ def test_a_function_that_is_gone_waits_for_a_newer_worker(listen: Register) -> N
     listen(lambda ctx, data: None, name="test.gone")
     (pk,) = emit(Work, Work()).run_ids
     Run.all_orgs.update(function="test.removed")
-    work_off()
+    work()
     run = Run.all_orgs.get(pk=pk)
     assert (run.status, run.waiting_for) == (Status.QUEUED, WaitingFor.TIME)
     assert "no function test.removed" in run.error
@@ -236,7 +237,7 @@ def test_a_lost_worker_costs_a_try_and_ends_in_a_dead_letter(listen: Register) -
         Run.all_orgs.update(lease_until=timezone.now() - timedelta(seconds=1))
         assert reap() == 1
         assert Run.all_orgs.get(pk=pk).status == outcome
-        let_time_pass()
+        skip_waiting()
     run = Run.all_orgs.get(pk=pk)
     assert run.attempt == 2
     assert "not heard of" in run.error

@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 
 from oppspot.jobs.models import Run, RunLog, Status, Worker
 from oppspot.jobs.services import emit
-from tests.jobs.conftest import Register, work_off
+from tests.jobs.conftest import Register
 from tests.jobs.sample.events import Work
+from tests.jobs.steps import work
 
 pytestmark = pytest.mark.django_db
 
@@ -33,14 +34,14 @@ def run(listen: Register) -> Run:
 
 def test_list_shows_state_and_filters(run: Run) -> None:
     assert "queued" in said("list")
-    work_off()
+    work()
     assert "ValueError: broke [bold]here[/bold]" in said("list", "--status", "failed")
     assert said("list", "--status", "completed").strip() == "no jobs"
     assert said("list", "--org", "nobody").strip() == "no jobs"
 
 
 def test_show_tells_all(run: Run) -> None:
-    work_off()
+    work()
     text = said("show", str(run.pk))
     for part in ("failed", "1 of 1", "sample/work.do", "attempt 1: failed", "step look", "looked around", "the system"):
         assert part in text
@@ -67,5 +68,5 @@ def test_stats_complain_when_nobody_works(run: Run) -> None:
     text = said("stats")
     assert "queued            1" in text
     assert "ready             1" in text
-    work_off()
+    work()
     assert Run.all_orgs.get().status == Status.FAILED

@@ -12,8 +12,9 @@ from oppspot.jobs.models import Attempt, Event, Outcome, Priority, Run, Status, 
 from oppspot.jobs.registry import InvalidEventData, UnknownEvent
 from oppspot.jobs.services import WrongState, cancel_run, emit, emit_many, retry_run, trim
 from oppspot.organizations.models import Organization
-from tests.jobs.conftest import Register, let_time_pass, work_off
+from tests.jobs.conftest import Register
 from tests.jobs.sample.events import Unheard, Work
+from tests.jobs.steps import skip_waiting, work
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ def test_each_listener_gets_a_run(listen: Register) -> None:
         "test.first",
         "test.second",
     ]
-    assert work_off() == 2
+    assert work() == 2
     assert set(Run.all_orgs.values_list("status", flat=True)) == {Status.COMPLETED}
 
 
@@ -54,7 +55,7 @@ def test_a_rolled_back_event_never_was(listen: Register) -> None:
         emit(Work, Work())
         transaction.set_rollback(True)
     assert not Event.all_orgs.exists()
-    assert work_off() == 0
+    assert work() == 0
 
 
 def test_a_dedupe_key_is_one_event_of_an_organisation_and_name(
@@ -73,7 +74,7 @@ def test_a_dedupe_key_is_one_event_of_an_organisation_and_name(
 def test_idempotency_is_one_run_of_a_key_and_organisation(listen: Register, org_a: Organization) -> None:
     listen(nothing, idempotency="key")
     assert len(emit(Work, Work(key="a"), org=org_a).run_ids) == 1
-    work_off()
+    work()
     assert emit(Work, Work(key="a"), org=org_a).run_ids == []
     assert len(emit(Work, Work(key="b"), org=org_a).run_ids) == 1
     assert len(emit(Work, Work(key="a")).run_ids) == 1
@@ -82,10 +83,10 @@ def test_idempotency_is_one_run_of_a_key_and_organisation(listen: Register, org_
 def test_later_means_later(listen: Register) -> None:
     listen(nothing)
     (pk,) = emit(Work, Work(), run_after=timezone.now() + timedelta(hours=1)).run_ids
-    assert work_off() == 0
+    assert work() == 0
     assert Run.all_orgs.get(pk=pk).waiting_for == WaitingFor.TIME
-    let_time_pass()
-    assert work_off() == 1
+    skip_waiting()
+    assert work() == 1
 
 
 def test_the_urgent_go_first_and_waiting_ages(listen: Register) -> None:
@@ -95,7 +96,7 @@ def test_the_urgent_go_first_and_waiting_ages(listen: Register) -> None:
         emit(Work, Work(key=key), priority=priority)
     old = emit(Work, Work(key="old low"), priority=Priority.LOW).run_ids
     Run.all_orgs.filter(pk__in=old).update(rank=timezone.now() - timedelta(minutes=11))  # 21 minutes ago
-    work_off()
+    work()
     assert done == ["old low", "high", "normal", "low"]
 
 
@@ -112,11 +113,11 @@ def test_a_burst_is_one_run_on_the_newest_data(listen: Register) -> None:
     ids = {emit(Work, Work(key="a", steps=number)).run_ids[0] for number in range(5)}
     other = emit(Work, Work(key="b", steps=9)).run_ids[0]
     assert len(ids) == 1
-    assert work_off() == 0
+    assert work() == 0
     run = Run.all_orgs.get(pk=ids.pop())
     assert timedelta(0) < run.run_after - run.created_at <= timedelta(seconds=60)
-    let_time_pass()
-    work_off()
+    skip_waiting()
+    work()
     assert sorted(seen) == [4, 9]
     assert emit(Work, Work(key="a")).run_ids[0] not in {run.pk, other}  # a new burst
 
@@ -134,10 +135,10 @@ def test_a_batch_starts_when_it_is_full_or_its_time_is_up(listen: Register) -> N
     listen(lambda ctx, items: batches.append([item.steps for item in items]), name="test.batch", batch=("key", 3, 30.0))
     for number in range(4):
         emit(Work, Work(key="a", steps=number))
-    assert work_off() == 1
+    assert work() == 1
     assert batches == [[0, 1, 2]]
-    let_time_pass()
-    work_off()
+    skip_waiting()
+    work()
     assert batches == [[0, 1, 2], [3]]
 
 
@@ -170,20 +171,20 @@ def test_a_concurrency_key_is_an_organisations_own(listen: Register, org_a: Orga
 def test_a_rate_limit_spaces_starts_out(listen: Register) -> None:
     listen(nothing, rate_limit=("key", 2, 60.0))
     ids = [emit(Work, Work(key="a")).run_ids[0] for _ in range(3)]
-    assert work_off() == 1
+    assert work() == 1
     waiting = list(Run.all_orgs.filter(pk__in=ids, waiting_for=WaitingFor.TIME).order_by("run_after"))
     assert len(waiting) == 2
     gap = (waiting[1].run_after - waiting[0].run_after).total_seconds()
     assert gap == pytest.approx(30, abs=1)
-    let_time_pass()
-    assert work_off() == 2  # their turns were reserved
+    skip_waiting()
+    assert work() == 2  # their turns were reserved
 
 
 def test_a_run_that_waits_is_cancelled_at_once(listen: Register) -> None:
     listen(nothing)
     run = Run.all_orgs.get(pk=emit(Work, Work()).run_ids[0])
     assert cancel_run(run).status == Status.CANCELLED
-    assert work_off() == 0
+    assert work() == 0
     with pytest.raises(WrongState, match="ended already"):
         cancel_run(run)
 
@@ -209,13 +210,13 @@ def test_a_dead_letter_is_retried_with_its_history(listen: Register) -> None:
 
     listen(flaky, retries=1)
     run = Run.all_orgs.get(pk=emit(Work, Work()).run_ids[0])
-    work_off()
-    let_time_pass()
-    work_off()
+    work()
+    skip_waiting()
+    work()
     run.refresh_from_db()
     assert (run.status, run.attempt, run.error) == (Status.FAILED, 2, "ValueError: not now")
     assert retry_run(run).status == Status.QUEUED
-    work_off()
+    work()
     run.refresh_from_db()
     assert (run.status, run.attempt, run.output) == (Status.COMPLETED, 3, "well")
     outcomes = Attempt.objects.filter(run=run).order_by("fence").values_list("outcome", flat=True)

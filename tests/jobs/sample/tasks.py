@@ -8,10 +8,12 @@ import signal
 import time
 from typing import Any
 
+from django.db import transaction
+
 from oppspot.core.errors import PermanentError, RetryableError
 from oppspot.jobs.context import Context
 from oppspot.jobs.registry import Backoff, function
-from tests.jobs.sample.events import Work
+from tests.jobs.sample.events import Brief, Hardy, Limited, Parent, Work
 from tests.jobs.sample.models import Trace
 
 SOON = Backoff(first=0.1, longest=0.5)
@@ -47,19 +49,40 @@ def _raise(error: BaseException) -> Any:
 
 
 def _sleep(ctx: Context, data: Work) -> str:
-    ctx.sleep(data.seconds or 0.5)
+    ctx.sleep(data.then or 0.5)
     return "slept"
 
 
 def _sit(ctx: Context, data: Work) -> None:
-    time.sleep(data.seconds)
+    time.sleep(data.then)
 
 
 def _stubborn(ctx: Context, data: Work) -> None:
-    """C code that holds the interpreter's lock and does not listen to signals."""
+    """C code, called again whatever interrupts it."""
     while True:
         with contextlib.suppress(BaseException):
-            ctypes.PyDLL(None).sleep(3600)
+            ctypes.CDLL(None).sleep(3600)
+
+
+def _deaf(ctx: Context, data: Work) -> None:
+    """C code that holds the interpreter's lock: no other thread of the process runs, no signal is heard."""
+    ctypes.PyDLL(None).sleep(3600)
+
+
+def _open(ctx: Context, data: Work) -> str:
+    """Leaves a transaction open, with a lock on a row."""
+    transaction.set_autocommit(False)
+    list(Trace.objects.select_for_update().filter(run_id=ctx.run_id))
+    return "left open"
+
+
+def _gauge(ctx: Context, data: Work) -> int:
+    """How many of the key are at it."""
+    mine = Trace.objects.create(run_id=ctx.run_id, step=f"busy {data.key}")
+    count = Trace.objects.filter(step=mine.step).count()
+    time.sleep(data.seconds)
+    mine.delete()
+    return count
 
 
 def _flaky(ctx: Context, data: Work) -> str:
@@ -75,8 +98,36 @@ DEEDS: dict[str, Any] = {
     "cancelled": _raise(asyncio.CancelledError()),
     "permanent": _raise(PermanentError("Never.")),
     "unstorable": lambda ctx, data: {1, 2},
+    "unpicklable": lambda ctx, data: lambda: None,
+    "nul": lambda ctx, data: {"a": "\x00"},
+    "surrogate": lambda ctx, data: "\ud800",
+    "open": _open,
     "sleep": _sleep,
     "sit": _sit,
     "stubborn": _stubborn,
+    "deaf": _deaf,
     "flaky": _flaky,
+    "gauge": _gauge,
 }
+
+
+@function(on=Brief, retries=0, timeout=1.5, name="sample.brief")
+def brief(ctx: Context, data: Brief) -> Any:
+    return work(ctx, data)
+
+
+@function(on=Hardy, retries=50, backoff=SOON, timeout=20, name="sample.hardy")
+def hardy(ctx: Context, data: Hardy) -> Any:
+    return work(ctx, data)
+
+
+@function(on=Limited, retries=2, backoff=SOON, timeout=20, concurrency=("key", 2), name="sample.limited")
+def limited(ctx: Context, data: Limited) -> Any:
+    return work(ctx, data)
+
+
+@function(on=Parent, retries=2, backoff=SOON, timeout=20, name="sample.parent")
+def parent(ctx: Context, data: Parent) -> Any:
+    items = [Work(what="sit", then=data.seconds, steps=1) for _ in range(data.children)]
+    ctx.step("children", lambda: len(ctx.emit_many(Work, items)))
+    return ctx.wait_for_children()
