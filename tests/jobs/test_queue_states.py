@@ -34,7 +34,7 @@ def sql(statement: str, *parameters: Any) -> None:
 
 
 def row_of(pk: UUID) -> dict[str, Any]:
-    return Run.all_orgs.filter(pk=pk).values().get()
+    return dict(Run.all_orgs.filter(pk=pk).values().get())
 
 
 class QueueStates(RuleBasedStateMachine):
@@ -237,7 +237,7 @@ class QueueStates(RuleBasedStateMachine):
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_any_order() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         QueueStates,
         settings=settings(
             max_examples=EXAMPLES,
