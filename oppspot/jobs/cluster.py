@@ -49,8 +49,10 @@ def use_safe_parts() -> None:
     post_spawn.connect(begin_work, dispatch_uid="oppspot.jobs")
 
 
-class SafeGuard(django_q_cluster.Sentinel):  # type: ignore[misc]
+class SafeGuard(django_q_cluster.Sentinel):
     """A guard that stops its processes whichever of them dies meanwhile."""
+
+    monitor: Any
 
     def start(self) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # sent to all at once, it is the command's to act on

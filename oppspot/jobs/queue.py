@@ -247,6 +247,7 @@ def requeue(
         back = rows(sql, parameters)[0][0] > 0
         if back:
             _make_room(run.concurrency_key)
+            wake_parent(run.parent_id)  # if cancelling was asked for, this was the end
             if waiting == "children":  # the last of them may have ended meanwhile
                 wake_parent(run.id)
     return bool(back)
@@ -294,10 +295,12 @@ def cancel_queued(ids: Sequence[UUID]) -> int:
     sql = """
         UPDATE jobs_run SET status = 'cancelled', waiting_for = '', finished_at = clock_timestamp(),
             cancel_requested_at = coalesce(cancel_requested_at, clock_timestamp())
-        WHERE id = ANY(%s) AND status = 'queued' RETURNING parent_id
+        WHERE id = ANY(%s) AND status = 'queued' RETURNING concurrency_key, parent_id
     """
     found = rows(sql, [list(ids)])
-    for parent_id in {row[0] for row in found if row[0]}:
+    for key in sorted({row[0] for row in found}):
+        _make_room(key)  # one of them may have been let in, for the next to follow when it ends
+    for parent_id in sorted({row[1] for row in found if row[1]}, reverse=True):
         wake_parent(parent_id)
     return len(found)
 

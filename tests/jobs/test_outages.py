@@ -128,12 +128,12 @@ def test_a_restart_in_the_middle_of_a_step(server: Server, clusters: Clusters, a
 def test_an_outage(server: Server, clusters: Clusters, ask: Ask, what: str) -> None:
     cluster = clusters.start(JOBS_LEASE_S="3")
     before = {process.pid for process in cluster.team()}
-    data = {
+    cases: dict[str, dict[str, Any]] = {
         "in a step": {"steps": 2, "seconds": 2.0},
         "between steps": {"steps": 1, "what": "sit", "then": 0.5 * OUTAGE_S},
         "at the end": {"steps": 1, "what": "sit", "then": 1.0},
-    }[what]
-    run_id = emitted(ask, "Work", data)
+    }
+    run_id = emitted(ask, "Work", cases[what])
     wait_until(lambda: ask("Trace.objects.count()") == 1, "the first step")
     time.sleep(0.3)
     server.stop()
