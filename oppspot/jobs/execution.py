@@ -58,7 +58,10 @@ def execute(run: Claimed, heart: Heart) -> None:
     made = get_function(run.function)
     structlog.contextvars.bind_contextvars(run=str(run.id), function=run.function)
     try:
-        _finish_as(run, made, _work(run, made, heart))
+        with heart.hold(run):
+            result = _work(run, made, heart)
+            heart.settle()
+            _finish_as(run, made, result)
     finally:
         structlog.contextvars.unbind_contextvars("run", "function")
 
@@ -71,7 +74,7 @@ def _work(run: Claimed, made: Function | None, heart: Heart) -> Any:
             raise UnknownFunction(f"This version of the code has no function {run.function}.")
         arguments = _arguments(run, made)
         context = Context(run)
-        with heart.watch(run, timeout=made.timeout):
+        with heart.interrupting(timeout=made.timeout):
             output = made.body(context, arguments)
         return storable(output, f"The output of {run.function}")
     except BaseException as error:
@@ -79,7 +82,8 @@ def _work(run: Claimed, made: Function | None, heart: Heart) -> Any:
             _drop_connections()  # it may have been raised in the middle of a statement
         return error
     finally:
-        if connection.in_atomic_block and not was_atomic:  # a function that left a transaction open by hand
+        left_open = connection.connection is not None and not connection.autocommit
+        if left_open and not was_atomic:  # a transaction that the function began by hand
             _drop_connections()
 
 

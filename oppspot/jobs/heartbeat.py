@@ -3,6 +3,7 @@ queue's housekeeping, so that any living worker keeps the whole queue healthy.""
 
 import contextlib
 import faulthandler
+import math
 import os
 import signal
 import socket
@@ -36,8 +37,9 @@ STUBBORN_S = 5.0  # after an interrupt that does nothing (C code, a bare except)
 @dataclass
 class _Watched:
     run: Claimed
-    deadline: float
     beaten_at: float
+    deadline: float = math.inf
+    is_over: bool = False  # the function has ended, and its end is being written
     reason: str = ""
     interrupted_at: float = 0.0
     repeated_at: float = 0.0
@@ -72,19 +74,33 @@ class Heart:
         return self.is_guarded and ipc.is_orphan()
 
     @contextlib.contextmanager
-    def watch(self, run: Claimed, *, timeout: float) -> Iterator[None]:
-        """Keep the run's lease for the block, and interrupt the block when it must end."""
-        now = time.monotonic()
+    def hold(self, run: Claimed) -> Iterator[None]:
+        """Keep the run's lease for the block: while its function works, and while its end is written."""
         with self.lock:
-            self.watched = _Watched(run, deadline=now + timeout, beaten_at=now)
+            self.watched = _Watched(run, beaten_at=time.monotonic())
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.watched = None
+            self.runs += 1
+
+    @contextlib.contextmanager
+    def interrupting(self, *, timeout: float) -> Iterator[None]:
+        """Interrupt the block when it must end. `settle` has to follow: a signal may strike on the way out."""
+        assert self.watched is not None, "of a run that is held"  # noqa: S101
+        self.watched.deadline = time.monotonic() + timeout
         self.interruptible = True
         try:
             yield
         finally:
             self.interruptible = False
-            with self.lock:
-                self.watched = None
-            self.runs += 1
+
+    def settle(self) -> None:
+        """The function has ended: nothing is interrupted any more."""
+        self.interruptible = False
+        if self.watched is not None:
+            self.watched.is_over = True
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         watched = self.watched
@@ -102,7 +118,7 @@ class Heart:
     # The thread
 
     def _beat_on(self) -> None:
-        seen_at = tidied_at = 0.0
+        seen_at = tidied_at = patient_until = 0.0
         worker = Worker(host=socket.gethostname(), pid=os.getpid(), queue=self.queue_name)
         while True:
             time.sleep(TICK_S)
@@ -116,17 +132,25 @@ class Heart:
                     tidied_at = now
                     from oppspot.jobs.housekeeping import tidy
 
-                    tidy()
+                    tidy(may_reap=now > patient_until)
             except (DatabaseError, InterfaceError, OSError) as error:
                 logger.warning("heartbeat_failed", error=str(error))
+                # Those whose heart stopped with the database get a lease's time to show that they live.
+                patient_until = time.monotonic() + settings.JOBS_LEASE_S
                 with contextlib.suppress(Exception):
                     connection.close()
+                time.sleep(0.5)
+            except Exception:  # a heart that stops for one bad schedule would take every lease with it
+                logger.exception("heartbeat_failed")
                 time.sleep(0.5)
 
     def _attend(self, now: float) -> None:
         with self.lock:
             watched = self.watched
         if watched is None:
+            return
+        if watched.is_over:
+            self._keep(watched, now)
             return
         if watched.reason:
             self._insist(watched, now)

@@ -20,10 +20,11 @@ logger = structlog.get_logger(__name__)
 _trimmed_at = 0.0
 
 
-def tidy() -> None:
-    """Let due runs in, give up lost ones, wake parents, start due schedules; rarely, delete what is old."""
+def tidy(*, may_reap: bool = True) -> None:
+    """Let due runs in, give up lost ones, start due schedules; rarely, delete what is old."""
     queue.promote()
-    execution.reap()
+    if may_reap:
+        execution.reap()
     scheduling.start_due()
     _trim_rarely()
 
