@@ -168,6 +168,7 @@ class Context:
             dedupe_key=f"{self.run_id}:{key or self._numbered('emit')}",
             priority=priority,
             run_after=run_after,
+            requested_by=self.run.requested_by,
             caused_by=self.run,
         )
 
@@ -178,7 +179,7 @@ class Context:
         prefix = f"{self.run_id}:{key or self._numbered('emit')}"
         return emit_many(
             event, items, org=self.org, dedupe_prefix=prefix, priority=Priority(self._claimed.priority),
-            caused_by=self.run,
+            requested_by=self.run.requested_by, caused_by=self.run,
         )  # fmt: skip
 
     def wait_for_children(self, name: str = "") -> dict[str, int]:

@@ -107,6 +107,8 @@ def _admitted(run: Claimed) -> bool:
 def _take_slot(run: Claimed) -> bool:
     """The earliest starts of a key have its slots; the rest wait until one ends and lets the next in."""
     with transaction.atomic():
+        if not hold(run):
+            return False
         _lock_key(run.concurrency_key)
         sql = """
             SELECT count(*) FROM jobs_run o, jobs_attempt oa, jobs_attempt a
