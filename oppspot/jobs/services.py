@@ -279,7 +279,7 @@ def _with_descendants(run: Run) -> list[UUID]:
 
 def trim(*, older_than: timedelta, limit: int = 1_000) -> int:
     """Delete up to `limit` runs that ended before, and events whose runs are all gone; dead letters are kept five times
-    as long. A run that others still refer to as their parent stays until they are gone."""
+    as long. A run stays while one that it caused has not ended."""
     now = timezone.now()
     old = Q(status__in=(Status.COMPLETED, Status.CANCELLED), finished_at__lt=now - older_than)
     dead = Q(status=Status.FAILED, finished_at__lt=now - 5 * older_than)

@@ -1,20 +1,19 @@
 """`manage.py jobs`: look at jobs and steer them."""
 
 from argparse import ArgumentParser
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import Count, QuerySet
-from django.utils import timezone
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from oppspot.jobs import execution, queue
+from oppspot.jobs import execution, queue, stats
 from oppspot.jobs.heartbeat import Heart
-from oppspot.jobs.models import Run, Schedule, Status, Worker
+from oppspot.jobs.models import Run, Status
 from oppspot.jobs.registry import all_functions
 from oppspot.jobs.services import WrongState, cancel_run, retry_run
 
@@ -109,13 +108,12 @@ class Command(BaseCommand):
 
     def _stats(self, options: dict[str, Any]) -> None:
         counts = dict(Run.all_orgs.values_list("status").annotate(Count("pk")).values_list("status", "pk__count"))
-        alive = Worker.objects.filter(seen_at__gt=timezone.now() - timedelta(seconds=30)).count()
+        alive = stats.workers_alive()
         for status in Status.values:
             self.stdout.write(f"{status:10}{counts.get(status, 0):>9,}")
         self.stdout.write(f"{'ready':10}{queue.ready('default', 1_000_000):>9,}")
         self.stdout.write(f"{'workers':10}{alive:>9,}")
-        late = Schedule.objects.filter(next_slot_at__lt=timezone.now() - timedelta(seconds=90)).count()
-        self.stdout.write(f"{'overdue':10}{late:>9,}")
+        self.stdout.write(f"{'overdue':10}{stats.overdue_schedules():>9,}")
         if not alive:
             raise CommandError("No worker was seen for 30 s: start `manage.py worker`.")
 
