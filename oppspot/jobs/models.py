@@ -199,6 +199,9 @@ class Run(OfOrgOrSystem):
                 name="run_parked",
             ),
             models.Index(
+                fields=["id"], condition=Q(status=Status.QUEUED, waiting_for="children"), name="run_waiting_parents"
+            ),
+            models.Index(
                 fields=["concurrency_key"],
                 condition=Q(status=Status.RUNNING) & ~Q(concurrency_key=""),
                 name="run_slots",

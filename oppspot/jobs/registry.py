@@ -180,7 +180,7 @@ def function(
     """
 
     def register(body: Body) -> Body:
-        event_name = on if isinstance(on, str) else getattr(on, "event_name", on.__qualname__)
+        event_name = _name_of(on)
         known = _events.get(event_name)
         if known is None:
             raise ValueError(f"{body.__name__} listens to {event_name}, which is not registered.")
@@ -233,8 +233,13 @@ def _check(made: Function) -> None:
             raise ValueError(f"{made.name}: {message}.")
 
 
-def get_event(name: str) -> EventType:
-    """Raises `UnknownEvent`."""
+def _name_of(event: str | type[BaseModel]) -> str:
+    return event if isinstance(event, str) else getattr(event, "event_name", event.__qualname__)
+
+
+def get_event(event: str | type[BaseModel]) -> EventType:
+    """By its name or by the schema registered for it. Raises `UnknownEvent`."""
+    name = _name_of(event)
     try:
         return _events[name]
     except KeyError:

@@ -56,7 +56,7 @@ def emit(
     of the same `dedupe_key` (within an organisation and a name) is not stored: the first comes back. `org` None is the
     system. Raises `UnknownEvent` and `InvalidEventData`, naming the field. An event that nobody listens to is stored.
     """
-    kind = get_event(name if isinstance(name, str) else getattr(name, "event_name", name.__qualname__))
+    kind = get_event(name)
     valid = kind.validated(data)
     with transaction.atomic(savepoint=False):
         event = Event(
@@ -89,7 +89,7 @@ def emit_many(
 ) -> list[Event]:
     """Store many events of one name, and their runs, by one statement each; `dedupe_prefix` is followed by the
     place in `items`. Functions that debounce, batch, or are idempotent need `emit`: they raise `ValueError`."""
-    kind = get_event(name if isinstance(name, str) else getattr(name, "event_name", name.__qualname__))
+    kind = get_event(name)
     if any(made.debounce or made.batch or made.idempotency for made in kind.listeners):
         raise ValueError(f"{kind.name} has listeners that join events: emit them one by one.")
     valid = [kind.validated(item) for item in items]

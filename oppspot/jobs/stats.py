@@ -52,7 +52,7 @@ class Depth:
 
 
 def depth() -> Depth:
-    """Each state is counted by its own partial index, but for those that wait for children, which have none."""
+    """Each state is counted by its own partial index."""
     states = [f"status = 'queued' AND waiting_for = '{kind}'" for kind in ("", "time", "slot", "children")]
     states.append("status = 'running'")
     counts = ", ".join(

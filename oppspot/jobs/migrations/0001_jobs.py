@@ -359,6 +359,14 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="run",
+            index=models.Index(
+                condition=models.Q(("status", "queued"), ("waiting_for", "children")),
+                fields=["id"],
+                name="run_waiting_parents",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="run",
             index=models.Index(fields=["org", "-id"], name="run_org"),
         ),
         migrations.AddIndex(
