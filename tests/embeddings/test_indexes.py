@@ -35,10 +35,15 @@ MODEL = "hashed-words"
 
 @pytest.fixture(autouse=True)
 def clean(settings: Settings) -> Iterator[None]:
-    """Indexes are not rows: the next test would find them."""
+    """Indexes are not rows: a test finds those of tests before it, jobs' among them."""
+    drop_all()
     settings.EMBEDDING_PROVIDER, settings.EMBEDDING_MODEL = "deterministic", ""
     settings.EMBEDDING_HNSW_M, settings.EMBEDDING_HNSW_EF_CONSTRUCTION = 16, 64
     yield
+    drop_all()
+
+
+def drop_all() -> None:
     for name in present():
         indexes._drop(name)
 

@@ -199,6 +199,34 @@ def test_cancelling_takes_what_was_caused_along(listen: Register) -> None:
     assert Run.all_orgs.get(pk=child).status == Status.CANCELLED
 
 
+def test_cancelling_one_that_was_let_in_lets_the_next_in(listen: Register) -> None:
+    listen(nothing, concurrency=("key", 1))
+    ids = [emit(Work, Work(key="a")).run_ids[0] for _ in range(3)]
+    first = queue.claim("default", "w", 30)
+    assert first
+    assert queue.claim("default", "w", 30) is None
+    queue.finish(first, Status.COMPLETED, Outcome.COMPLETED)
+    cancel_run(Run.all_orgs.get(pk=ids[1]))
+    last = queue.claim("default", "w", 30)
+    assert last
+    assert last.id == ids[2]
+
+
+def test_a_parent_goes_on_when_its_last_child_ends_while_being_put_back(listen: Register) -> None:
+    listen(nothing)
+    emit(Work, Work())
+    parent = queue.claim("default", "w", 30)
+    assert parent
+    child_id = emit(Work, Work(), caused_by=Run.all_orgs.get(pk=parent.id)).run_ids[0]
+    child = queue.claim("default", "w", 30)
+    assert child
+    queue.requeue(parent, Outcome.SUSPENDED, waiting_for="children", is_try=False)
+    cancel_run(Run.all_orgs.get(pk=child_id))
+    queue.requeue(child, Outcome.SUSPENDED, until=timezone.now(), is_try=False)
+    assert Run.all_orgs.get(pk=child_id).status == Status.CANCELLED
+    assert Run.all_orgs.get(pk=parent.id).waiting_for == WaitingFor.NOTHING
+
+
 def test_a_dead_letter_is_retried_with_its_history(listen: Register) -> None:
     failures = [True] * 2
 
