@@ -48,7 +48,7 @@ def _managers(model: type[models.Model]) -> Iterable[str]:
 def _unique(model: type[models.Model]) -> Iterable[str]:
     for constraint in model._meta.constraints:
         named = isinstance(constraint, models.UniqueConstraint) and constraint.name not in UNIQUE_EVERYWHERE
-        if named and "org" not in constraint.fields:  # type: ignore[attr-defined]
+        if named and "org" not in _columns(constraint):  # type: ignore[arg-type]
             yield f"{constraint.name} is unique over all organisations"
     for field in model._meta.concrete_fields:
         if field.unique and not field.primary_key and field.name != "org":
@@ -56,6 +56,10 @@ def _unique(model: type[models.Model]) -> Iterable[str]:
     for names in model._meta.unique_together:
         if "org" not in names:
             yield f"{names} is unique over all organisations"
+
+
+def _columns(constraint: models.UniqueConstraint) -> set[str]:
+    return {*constraint.fields, *(part.name for part in constraint.expressions if isinstance(part, models.F))}
 
 
 def _relations(model: type[models.Model]) -> Iterable[str]:

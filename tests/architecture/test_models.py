@@ -16,9 +16,16 @@ from tests.architecture.org_owned import (
 )
 
 GLOBAL_MODELS = {
+    "businesses.Appointment": "a fact of the public register",
     "businesses.Business": "a fact of the public register",
     "businesses.BusinessEvent": "a fact of the public register",
+    "businesses.Feed": "a public source of facts, entered by operations",
+    "businesses.Officer": "a fact of the public register",
+    "businesses.RequestBudget": "what an outside service allows this installation",
     "businesses.SicCode": "a public classification",
+    "businesses.SourceGap": "how this installation's sources stand",
+    "businesses.SourcePull": "how this installation's sources stand",
+    "businesses.SourceState": "how this installation's sources stand",
     "embeddings.EmbeddingModel": "which models have an index over the register",
     "jobs.Attempt": "part of a run, and read through it",
     "jobs.Event": "an organisation's or the system's own; read by for_org",

@@ -1,4 +1,4 @@
-"""The register: companies as global facts, what changed about them, and the industry classification."""
+"""The register: companies as global facts, and the industry classification."""
 
 import uuid
 from typing import Any
@@ -189,48 +189,6 @@ class Business(models.Model):
                 and field.attname not in self.get_deferred_fields()
             }
         super().save(*args, **kwargs)
-
-
-class EventKind(models.TextChoices):
-    """What kinds of change are known. The column is open: a source may name a new one."""
-
-    INCORPORATED = "incorporated", "Incorporated"
-    NAME_CHANGED = "name_changed", "Name changed"
-    ADDRESS_CHANGED = "address_changed", "Address changed"
-    STATUS_CHANGED = "status_changed", "Status changed"
-    SIC_CHANGED = "sic_changed", "SIC codes changed"
-    ACCOUNTS_CATEGORY_CHANGED = "accounts_category_changed", "Accounts category changed"
-    CHARGE_REGISTERED = "charge_registered", "Charge registered"
-    CHARGE_SATISFIED = "charge_satisfied", "Charge satisfied"
-    OFFICER_APPOINTED = "officer_appointed", "Officer appointed"
-    OFFICER_RESIGNED = "officer_resigned", "Officer resigned"
-    FILING = "filing", "Filing"
-    JOB_POSTED = "job_posted", "Job posted"
-    NEWS = "news", "News"
-    WEB_CHANGED = "web_changed", "Website changed"
-
-
-class BusinessEvent(models.Model):
-    """Something that happened to a company, as observed in a source. Global, like the company."""
-
-    business = models.ForeignKey(Business, on_delete=models.CASCADE, related_name="events")
-    kind = models.TextField()
-    occurred_on = models.DateField(null=True, help_text="When it happened; null when the source does not say.")
-    observed_at = models.DateTimeField(db_default=Now(), help_text="When it was seen.")
-    source = models.TextField()
-    source_url = models.TextField(blank=True, db_default="", default="")
-    payload = models.JSONField(default=dict, db_default={}, help_text="Facts of the event, e.g. before and after.")
-    fingerprint = models.UUIDField(unique=True, help_text="Equal for one event, however often it is seen.")
-
-    class Meta:
-        db_table = "business_events"
-        indexes = [
-            models.Index("business", F("id").desc(), name="business_event_timeline"),
-            models.Index("kind", F("id").desc(), name="business_event_kind"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} of {self.business_id}"
 
 
 class SicCode(models.Model):
