@@ -3,8 +3,9 @@
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, field_validator
 
+from businesses.sources.registry import UnknownSource, source_class
 from oppspot.jobs.registry import event
 
 
@@ -14,3 +15,21 @@ class EmbeddingGenerate(BaseModel):
 
     company_id: UUID
     priority: Literal["high", "normal", "low"] = "normal"
+
+
+@event("source/pull.run")
+class SourcePullRun(BaseModel):
+    """A source is to be asked for news about what is watched, or about one watchlist of one organisation."""
+
+    source: str
+    watchlist_id: UUID | None = None
+    limit: int | None = Field(default=None, ge=1)
+
+    @field_validator("source")
+    @classmethod
+    def known(cls, name: str) -> str:
+        try:
+            source_class(name)
+        except UnknownSource as error:
+            raise ValueError(error.message) from None
+        return name

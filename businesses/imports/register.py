@@ -193,7 +193,7 @@ def _compare(run: _Run) -> None:
 def _stage(run: _Run) -> None:
     """Copy the values of new and changed rows, and list duplicates as rejected."""
     run.cursor.execute(sql.CREATE_ROWS)
-    (differing,) = _numbers(run.cursor, sql.DIFFERING, columns=1)
+    (differing,) = _numbers(run.cursor, sql.differing(run.snapshot_on), columns=1)
     duplicates, firsts = _numbers(run.cursor, sql.DUPLICATES, columns=2)
     if not differing and not duplicates:
         return

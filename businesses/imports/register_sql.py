@@ -4,6 +4,8 @@
 """
 # ruff: noqa: S608  every name put into a statement is a constant of this module or of those it imports
 
+from datetime import date
+
 from businesses.sources.companies_house import COMPANY_URL, NAME
 from businesses.sources.companies_house_values import REGISTER_COLUMNS
 
@@ -27,12 +29,18 @@ FIND_DUPLICATES = """
     DELETE FROM import_keys k USING import_duplicates d WHERE d.position = k.position
 """
 DUPLICATES = "COPY (SELECT position, first FROM import_duplicates ORDER BY 1) TO STDOUT"
-DIFFERING = """
-    COPY (
-        SELECT k.position FROM import_keys k LEFT JOIN businesses b USING (company_number)
-        WHERE b.register_hash IS DISTINCT FROM k.register_hash ORDER BY 1
-    ) TO STDOUT
-"""
+
+
+def differing(snapshot_on: date) -> str:
+    """Rows to write: new ones, and those that differ, unless the register was asked about the company since."""
+    return f"""
+        COPY (
+            SELECT k.position FROM import_keys k LEFT JOIN businesses b USING (company_number)
+            WHERE b.register_hash IS DISTINCT FROM k.register_hash
+              AND (b.register_checked_on IS NULL OR b.register_checked_on <= '{snapshot_on.isoformat()}') ORDER BY 1
+        ) TO STDOUT
+    """
+
 
 UPDATE = f"""
     UPDATE businesses b

@@ -17,6 +17,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="business",
+            name="register_checked_on",
+            field=models.DateField(editable=False, null=True),
+        ),
         migrations.CreateModel(
             name="Feed",
             fields=[

@@ -96,6 +96,8 @@ class Business(models.Model):
     source = models.TextField(blank=True, db_default="", default="", editable=False)
     register_hash = models.UUIDField(null=True, editable=False)
     register_snapshot_on = models.DateField(null=True, editable=False)
+    # When the register was last asked about this company alone; an older snapshot does not undo the answer.
+    register_checked_on = models.DateField(null=True, editable=False)
     import_hash = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True, db_default=Now())
     updated_at = models.DateTimeField(auto_now=True, db_default=Now())

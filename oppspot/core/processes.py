@@ -1,11 +1,13 @@
-"""Programs that run side by side in the foreground."""
+"""Programs in the foreground: several side by side, and one that ends well when it is told to."""
 
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
 
 STOP_TIMEOUT_S = 35  # gunicorn gives requests 30 seconds to finish
 POLL_S = 0.2
@@ -51,3 +53,22 @@ class Supervisor:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """A list that is no longer empty once the process was asked to stop; asking twice stops it at once."""
+    received: list[int] = []
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        signal.signal(number, before[number])
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

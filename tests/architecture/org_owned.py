@@ -59,7 +59,8 @@ def _unique(model: type[models.Model]) -> Iterable[str]:
 
 
 def _columns(constraint: models.UniqueConstraint) -> set[str]:
-    return {*constraint.fields, *(part.name for part in constraint.expressions if isinstance(part, models.F))}
+    parts: list[Any] = [part for part in constraint.expressions if isinstance(part, models.F)]
+    return {*constraint.fields, *(part.name for part in parts)}
 
 
 def _relations(model: type[models.Model]) -> Iterable[str]:

@@ -1,11 +1,7 @@
 """`manage.py embed_businesses`: give companies their vectors, as many as need one."""
 
-import signal
 import sys
 from argparse import ArgumentParser, ArgumentTypeError
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -16,6 +12,7 @@ from embeddings.indexes import activate_model, ensure_pending_index
 from embeddings.providers import get_provider
 from embeddings.services import GenerationReport, generate_embeddings
 from oppspot.core.errors import InvalidInput, NotConfigured
+from oppspot.core.processes import stop_signals
 
 PATIENCE_S = 600  # how long in a row the provider may be unavailable
 
@@ -57,7 +54,7 @@ class Command(BaseCommand):
             ensure_pending_index(provider)
         # To stderr, and only a terminal's: stdout belongs to the result.
         bar = tqdm(unit=" companies", disable=None, file=sys.stderr, dynamic_ncols=True)
-        with _stop_signals() as stopped, bar:
+        with stop_signals() as stopped, bar:
             report = generate_embeddings(
                 provider=provider,
                 queryset=queryset,
@@ -116,22 +113,3 @@ def _conditions(arguments: list[str]) -> dict[str, Any]:
 def _show(bar: "tqdm[Any]", done: int, total: int) -> None:
     bar.total = total
     bar.update(done - bar.n)
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that is no longer empty once the process was asked to stop; asking twice stops it at once."""
-    received: list[int] = []
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        signal.signal(number, before[number])
-
-    for number in before:
-        signal.signal(number, note)
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,0 +1,178 @@
+"""Writing what sources yield: events once, offices as they stand, each with the company it is about."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from businesses.models import Appointment, Business, BusinessEvent, Officer, Status
+from businesses.normalise import domain_of, normalise_company_number, normalise_name
+from businesses.profiles import apply_profiles
+from businesses.sources.pull import CompanyKey, Item, Office, Profile, Seen, Unreadable
+from oppspot.jobs.context import StepError, storable
+
+MAX_ITEM = 100_000  # characters of a fact as JSON
+
+Resolved = Mapping[CompanyKey, UUID]
+
+
+@dataclass
+class Written:
+    """What became of items: `new` events, `known` ones, and what was left out with the reason."""
+
+    items: int = 0
+    new: int = 0
+    known: int = 0
+    failures: list[Unreadable] = field(default_factory=list)
+
+
+def write_items(items: Sequence[Item], *, source: str) -> Written:
+    """Write facts in the caller's transaction. One about a company that the register does not have is left out."""
+    written = Written(failures=[item for item in items if isinstance(item, Unreadable)])
+    facts = []
+    for item in items:
+        if isinstance(item, Seen | Office | Profile):
+            if reason := _unstorable(item):
+                written.failures.append(Unreadable(f"{item.company.by} {item.company.value}"[:200], reason))
+            else:
+                facts.append(item)
+    written.items = len(facts)
+    companies = resolve(item.company for item in facts)
+    absent = {item.company for item in facts} - companies.keys()
+    for key in sorted(absent):
+        reason = "no company, or more than one, goes by it"
+        written.failures.append(Unreadable(f"{key.by} {key.value}", reason))
+    placed = [item for item in facts if item.company in companies]
+    profiles = [item for item in placed if isinstance(item, Profile)]
+    seen = [item for item in placed if isinstance(item, Seen)]
+    if profiles:
+        seen = [*apply_profiles(profiles, companies, source=source), *seen]
+    written.new = write_events(seen, companies, source=source)
+    written.known = len(seen) - written.new
+    write_offices([item for item in placed if isinstance(item, Office)], companies, source=source)
+    return written
+
+
+def _unstorable(item: Seen | Office | Profile) -> str:
+    """Why Postgres would refuse the item and with it all others; empty when it would not."""
+    try:
+        size = len(json.dumps(storable(asdict(item), "The item")))
+    except StepError as error:
+        return str(error)
+    return f"The item is larger than {MAX_ITEM:,} characters." if size > MAX_ITEM else ""
+
+
+def resolve(keys: Iterable[CompanyKey]) -> dict[CompanyKey, UUID]:
+    """The companies that `keys` name without doubt: of several of one domain or name, the only active one."""
+    found: dict[CompanyKey, UUID] = {}
+    by: dict[str, dict[str, list[CompanyKey]]] = {}
+    for key in set(keys):
+        if value := _normalised(key):
+            by.setdefault(key.by, {}).setdefault(value, []).append(key)
+    columns = {"id": "pk", "number": "company_number", "domain": "domain", "name": "name_normalised"}
+    for kind, values in by.items():
+        candidates: dict[str, list[tuple[UUID, str]]] = {}
+        rows = Business.objects.filter(**{f"{columns[kind]}__in": list(values)})
+        for value, pk, status in rows.values_list(columns[kind], "pk", "status"):
+            candidates.setdefault(str(value), []).append((pk, status))
+        for value, companies in candidates.items():
+            if (pk := _only(companies)) is not None:
+                found.update(dict.fromkeys(values[value], pk))
+    return found
+
+
+def _normalised(key: CompanyKey) -> str:
+    try:
+        match key.by:
+            case "id":
+                return str(UUID(key.value))
+            case "number":
+                return normalise_company_number(key.value)
+            case "domain":
+                return domain_of(key.value)
+            case _:
+                return normalise_name(key.value)
+    except ValueError:
+        return ""
+
+
+def _only(companies: list[tuple[UUID, str]]) -> UUID | None:
+    if len(companies) > 1:
+        companies = [one for one in companies if one[1] == Status.ACTIVE]
+    return companies[0][0] if len(companies) == 1 else None
+
+
+def write_events(seen: Sequence[Seen], companies: Resolved, *, source: str) -> int:
+    """How many of the events were not known before. The first report of an event stays."""
+    first = {item.fingerprint: item for item in reversed(seen)}
+    known = set(BusinessEvent.objects.filter(fingerprint__in=first).values_list("fingerprint", flat=True))
+    new = [
+        BusinessEvent(
+            business_id=companies[item.company],
+            kind=item.kind,
+            occurred_on=item.occurred_on,
+            observed_at=timezone.now(),
+            source=source,
+            source_url=item.url,
+            payload=dict(item.payload),
+            fingerprint=fingerprint,
+        )
+        for fingerprint, item in sorted(first.items())  # one order for all writers: no deadlock
+        if fingerprint not in known
+    ]
+    BusinessEvent.objects.bulk_create(new, ignore_conflicts=True, batch_size=1_000)
+    return len(new)
+
+
+def write_offices(offices: Sequence[Office], companies: Resolved, *, source: str) -> None:
+    """Officers and their appointments as they stand; rows that would not change are not written."""
+    if not offices:
+        return
+    people = {item.officer_id: item for item in offices}
+    _upsert(
+        Officer,
+        {key: {"name": item.name, "name_normalised": normalise_name(item.name), "is_corporate": item.is_corporate}
+         for key, item in people.items()},
+    )  # fmt: skip
+    ids = dict(Officer.objects.filter(external_id__in=people).values_list("external_id", "pk"))
+    _upsert(
+        Appointment,
+        {
+            item.appointment_id: {
+                "officer_id": ids[item.officer_id],
+                "business_id": companies[item.company],
+                "role": item.role,
+                "occupation": item.occupation,
+                "appointed_on": item.appointed_on,
+                "resigned_on": item.resigned_on,
+                "source": source,
+                "source_url": item.url,
+            }
+            for item in offices
+        },
+    )
+
+
+def _upsert(model: Any, wanted: dict[str, dict[str, Any]]) -> None:
+    """Rows by `external_id`: those that are missing or differ are written."""
+    names = list(next(iter(wanted.values())))
+    compared = [name for name in names if name not in {"source", "source_url"}]
+    stored = {
+        row["external_id"]: row for row in model.objects.filter(external_id__in=wanted).values("external_id", *names)
+    }
+    changed = [
+        model(external_id=key, updated_at=Now(), **values)
+        for key, values in sorted(wanted.items())
+        if key not in stored or any(stored[key][name] != values[name] for name in compared)
+    ]
+    model.objects.bulk_create(
+        changed,
+        update_conflicts=True,
+        unique_fields=["external_id"],
+        update_fields=[*names, "updated_at"],
+        batch_size=1_000,
+    )

@@ -1,0 +1,177 @@
+"""Pulling a source: its targets one after the other, what was read and the checkpoint in one transaction each time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from businesses.facts import Written, write_items
+from businesses.models import Business, PullStatus, SourceGap, SourcePull, SourceState, WatchlistEntry
+from businesses.sources.pull import BudgetSpent, Checkpoint, Gap, Item, PullSource, Selection, Target, Unreadable
+from oppspot.core.errors import NotConfigured, OutsideCallError
+
+MAX_BATCH = 2_000  # items a source may yield before a checkpoint; more are written without one
+MAX_FAILURES = 100  # kept of one pull
+
+logger = structlog.get_logger(__name__)
+
+
+class Superseded(Exception):
+    """Another pull of this target has written its checkpoint meanwhile."""
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """How a pull ended. `retry_after`: seconds until the source allows more; the targets left are pulled then.
+    `stopped`: it was told to, before the end."""
+
+    pull: SourcePull
+    retry_after: float | None = None
+    stopped: bool = False
+
+
+def watched_businesses() -> QuerySet[Business]:
+    """Companies on any organisation's watchlist. Which organisation watches which is not told."""
+    entries = WatchlistEntry.all_orgs.filter(business=OuterRef("pk")).order_by()
+    return Business.objects.filter(Exists(entries))
+
+
+def pull_source(
+    source: PullSource,
+    selection: Selection,
+    *,
+    requested_by: str = "",
+    should_stop: Callable[[], bool] = lambda: False,
+    on_target: Callable[[Target, SourcePull], Any] = lambda target, pull: None,
+) -> Pulled:
+    """Pull the targets of `selection`. What fails is recorded with its reason, and the others go on.
+
+    Raises `NotConfigured` (also recorded). `should_stop` is asked between targets and after each checkpoint.
+    """
+    pull = SourcePull.objects.create(source=source.name, requested_by=requested_by)
+    work = _Work(source, pull, should_stop)
+    try:
+        source.require()
+        for target in source.targets(selection):
+            if should_stop():
+                work.end(PullStatus.PARTIAL, "stopped before the end")
+                return Pulled(pull, stopped=True)
+            work.one(target)
+            on_target(target, pull)
+    except NotConfigured as error:
+        work.end(PullStatus.NOT_CONFIGURED, str(error))
+        raise
+    except BudgetSpent as error:
+        work.end(PullStatus.PARTIAL, str(error))
+        return Pulled(pull, error.retry_after or 60.0)
+    except BaseException as error:
+        work.end(PullStatus.FAILED, f"{type(error).__name__}: {error}"[:1_000])
+        raise
+    finally:
+        source.close()
+    work.end(PullStatus.PARTIAL if pull.failed else PullStatus.COMPLETED, "" if pull.targets else "nothing to pull")
+    return Pulled(pull)
+
+
+class _Work:
+    """One pull and its account."""
+
+    def __init__(self, source: PullSource, pull: SourcePull, should_stop: Callable[[], bool]) -> None:
+        self.source, self.pull, self.should_stop = source, pull, should_stop
+
+    def one(self, target: Target) -> None:
+        """Pull a target; an error of the outside world is its own, unless no target can be asked."""
+        state, _ = SourceState.objects.get_or_create(
+            source=self.source.name, target=target.key, defaults={"business": target.business}
+        )
+        self.pull.targets += 1
+        try:
+            self._read(state, target)
+        except Gap as gap:
+            self._record_gap(state, str(gap))
+        except Superseded:
+            self._note(target.key, "another pull reads it")
+        except BudgetSpent:
+            self._save()
+            raise
+        except OutsideCallError as error:
+            self._note(target.key, str(error))
+            self._mark(state, error=str(error)[:1_000])
+            return
+        else:
+            self._mark(state)
+        self._save()
+
+    def _read(self, state: SourceState, target: Target) -> None:
+        waiting: list[Item] = []
+        for item in self.source.pull(target):
+            if isinstance(item, Checkpoint):
+                self._write(state, waiting, item)
+                waiting = []
+                if self.should_stop():
+                    return
+            else:
+                waiting.append(item)
+                if len(waiting) >= MAX_BATCH:
+                    self._write(state, waiting, None)
+                    waiting = []
+        if waiting:
+            self._write(state, waiting, None)
+
+    def _write(self, state: SourceState, items: list[Item], checkpoint: Checkpoint | None) -> None:
+        with transaction.atomic():
+            stored = SourceState.objects.select_for_update(no_key=True).get(pk=state.pk)
+            if stored.checkpoint != state.checkpoint:
+                raise Superseded
+            written = write_items(items, source=self.source.name)
+            if checkpoint is not None:
+                state.checkpoint = dict(checkpoint.value)
+                state.save(update_fields=["checkpoint"])
+        self._count(written)
+        self._save()
+
+    def _record_gap(self, state: SourceState, note: str) -> None:
+        """The next pull starts without the checkpoint; what lies between is for another source to fetch."""
+        after = state.checkpoint.get("timepoint")
+        with transaction.atomic():
+            SourceGap.objects.create(source=self.source.name, target=state.target, after=after, note=note[:1_000])
+            SourceState.objects.filter(pk=state.pk).update(checkpoint={})
+        logger.warning("source_gap", source=self.source.name, target=state.target, after=after)
+        self._note(state.target, f"gap: {note}")
+
+    def _mark(self, state: SourceState, *, error: str = "") -> None:
+        now = timezone.now()
+        values: dict[str, Any] = {"pulled_at": now, "error": error}
+        values |= {"failures": F("failures") + 1} if error else {"failures": 0, "succeeded_at": now}
+        SourceState.objects.filter(pk=state.pk).update(**values)
+
+    def _count(self, written: Written) -> None:
+        self.pull.items += written.items
+        self.pull.new += written.new
+        for failure in written.failures:
+            self._add(failure)
+
+    def _note(self, where: str, reason: str) -> None:
+        self._add(Unreadable(where, reason))
+        self._save()
+
+    def _add(self, failure: Unreadable) -> None:
+        self.pull.failed += 1
+        if len(self.pull.failures) < MAX_FAILURES:
+            self.pull.failures.append({"where": failure.where[:200], "reason": failure.reason[:500]})
+
+    def _save(self) -> None:
+        self.pull.seen_at = timezone.now()
+        self.pull.save(update_fields=["targets", "items", "new", "failed", "failures", "seen_at"])
+
+    def end(self, status: PullStatus, note: str) -> None:
+        self.pull.status, self.pull.note, self.pull.finished_at = status, note, timezone.now()
+        self.pull.save()
+        logger.info(
+            "source_pulled", source=self.source.name, status=status.value, targets=self.pull.targets,
+            items=self.pull.items, new=self.pull.new, failed=self.pull.failed, note=note,
+        )  # fmt: skip
