@@ -30,7 +30,7 @@ def vetted_url(text: str, policy: AddressPolicy, *, base: httpx2.URL | None = No
         raise ForbiddenAddress("The URL cannot be read.") from None
     if absolute.scheme not in PORTS:
         raise ForbiddenAddress("The URL does not begin with http:// or https://.")
-    if base is None or url.netloc:
+    if base is None or url.scheme or url.netloc:  # "http:name" is a relative path to some
         _check_authority(text)
     _check_host(host_of(absolute), policy)
     if policy.ports is not None and port_of(absolute) not in policy.ports:
