@@ -7,12 +7,8 @@ cut-off body, and its timeout is per read: a body that trickles can take for eve
 import binascii
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from threading import Thread
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import httpx2
 import numpy as np
@@ -22,9 +18,10 @@ from openai.types import CreateEmbeddingResponse
 
 from embeddings.providers.base import InputRejected, InvalidAnswer
 from oppspot.core.errors import OppspotError, PermanentError, RetryableError
+from oppspot.core.http.answers import retry_after
+from oppspot.core.http.bounds import BoundedStream, within
 
 log = structlog.get_logger(__name__)
-T = TypeVar("T")
 
 CONNECT_TIMEOUT_S = 5.0
 BYTES_PER_NUMBER = 24  # a float in JSON with its comma; base64 takes six
@@ -63,7 +60,7 @@ class OpenAIClient:
         """
         # Waiting on another thread is the only deadline that covers name look-up, headers and body alike.
         try:
-            answer = within(seconds, lambda: self._create(list(texts), model, seconds))
+            answer = within(seconds, lambda: self._create(list(texts), model, seconds), name="openai-request")
         except TimeoutError:
             raise RetryableError(f"OpenAI did not answer within {seconds:.0f} s.") from None
         return _rows(answer, count=len(texts), model=model), _tokens(answer)
@@ -85,41 +82,12 @@ class OpenAIClient:
         if response.headers.get("content-encoding", "identity") != "identity":
             raise InvalidAnswer("OpenAI compressed an answer that was asked for as it is.")
         seconds = response.request.extensions["timeout"]["read"]
-        response.stream = BoundedStream(response.stream, max_bytes=self.max_bytes, deadline=time.monotonic() + seconds)
-
-
-class BoundedStream(httpx2.SyncByteStream):
-    """A body that ends: by size, and by the clock even while bytes keep coming."""
-
-    def __init__(self, stream: Any, *, max_bytes: int, deadline: float) -> None:
-        self._stream, self._max_bytes, self._deadline = stream, max_bytes, deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for chunk in self._stream:
-            size += len(chunk)
-            if size > self._max_bytes:
-                raise InvalidAnswer(f"OpenAI's answer is larger than {self._max_bytes:,} bytes.")
-            if time.monotonic() > self._deadline:
-                raise httpx2.ReadTimeout("the body took too long")
-            yield chunk
-
-    def close(self) -> None:
-        self._stream.close()
-
-
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """The result of `work`, or `TimeoutError`; late work goes on in its thread until its own timeouts end it."""
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(work())
-        except BaseException as error:  # handed to the waiting thread
-            future.set_exception(error)
-
-    Thread(target=run, name="openai-request", daemon=True).start()
-    return future.result(timeout=seconds)
+        response.stream = BoundedStream(
+            response.stream,
+            max_bytes=self.max_bytes,
+            deadline=time.monotonic() + seconds,
+            too_large=InvalidAnswer(f"OpenAI's answer is larger than {self.max_bytes:,} bytes."),
+        )
 
 
 def _translated(error: openai.APIStatusError, said: str) -> OppspotError:
@@ -142,19 +110,6 @@ def _said(error: openai.APIStatusError) -> str:
     body = error.body
     text = body.get("message") if isinstance(body, dict) else None
     return str(text or error.message)[:300]
-
-
-def retry_after(headers: httpx2.Headers, *, now: datetime | None = None) -> float | None:
-    """Seconds to wait, from `Retry-After` as seconds or as a date; None when it is absent, past or garbage."""
-    text = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(text) - (now or datetime.now(UTC))).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return seconds if 0 < seconds < float("inf") else None
 
 
 def _rows(answer: object, *, count: int, model: str) -> list[Any]:

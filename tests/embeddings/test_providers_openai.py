@@ -8,7 +8,6 @@ from decimal import Decimal
 from email.utils import format_datetime
 from typing import Any
 
-import httpx2
 import numpy as np
 import pytest
 import stamina
@@ -18,7 +17,7 @@ from pytest_django import Settings
 from embeddings.providers import get_provider
 from embeddings.providers.base import InputRejected, InvalidAnswer, UnknownModel
 from embeddings.providers.openai import OpenAIProvider, shared_out
-from embeddings.providers.openai_client import OpenAIClient, retry_after
+from embeddings.providers.openai_client import OpenAIClient
 from oppspot.core.errors import PermanentError, RetryableError
 from tests.embeddings import stub_openai as stubs
 from tests.embeddings.stub_openai import Answer, Behaviour, StubOpenAI, vector_of
@@ -251,19 +250,6 @@ def test_a_query_does_not_wait_long(stub: StubOpenAI, make: MakeProvider) -> Non
     with pytest.raises(RetryableError):
         make(timeout_s=60).embed_query("one")
     assert len(stub.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("header", "seconds"),
-    [
-        ("2", 2.0), ("1.5", 1.5), ("0", None), ("-3", None), ("nan", None), ("inf", None), ("soon", None), ("", None),
-        ("Tue, 01 Jan 2030 00:00:20 GMT", 20.0), ("Mon, 31 Dec 2029 23:59:00 GMT", None),
-        ("Tue, 99 Jan 2030 00:00:20 GMT", None), ("Tue, 01 Jan 2030 00:00:20 -0000", None),
-    ],
-)  # fmt: skip
-def test_retry_after_in_any_form(header: str, seconds: float | None) -> None:
-    now = datetime(2030, 1, 1, tzinfo=UTC)
-    assert retry_after(httpx2.Headers({"Retry-After": header}), now=now) == seconds
 
 
 @pytest.mark.parametrize(
