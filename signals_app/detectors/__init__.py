@@ -1,0 +1,1 @@
+"""Detectors of buying signals, one a module. The shape is in `base`."""
