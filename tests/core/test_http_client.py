@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 import stamina
 import structlog
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from oppspot.core.errors import InvalidInput, OutsideCallError, PermanentError, RetryableError
 from oppspot.core.http import (
@@ -318,6 +321,20 @@ def test_partial_answers_may_be_asked_for_again(stub: Stub, client: Client, beha
     stub.on("/", behaviour)
     with pytest.raises(RetryableError, match=r"company\.test"):
         client.fetch(stub.url())
+
+
+HEADS = [b"", b"HTTP/1.1 200 OK\r\n", OK + b"\r\n", OK + b"Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08",
+         OK + b"Transfer-Encoding: chunked\r\n\r\n", b"HTTP/1.1 302 Found\r\nLocation: "]  # fmt: skip
+
+
+@given(head=st.sampled_from(HEADS), rest=st.binary(max_size=60), is_ended=st.booleans())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_bytes_are_an_answer_or_an_error_of_ours(
+    stub: Stub, client: Client, head: bytes, rest: bytes, is_ended: bool
+) -> None:
+    stub.on("/", raw(head + rest + b"\r\n\r\n" * is_ended))
+    with suppress(RetryableError, PermanentError):
+        client.fetch(stub.url(), seconds=5).text().encode()
 
 
 def test_nobody_listens() -> None:
