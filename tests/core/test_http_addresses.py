@@ -109,6 +109,8 @@ def test_an_internal_address_as_host(text: str, nobody: socket.socket) -> None:
     for url in (f"http://{host}/", f"http://{host}:{port(nobody)}/", f"https://{host}/"):
         with pytest.raises(ForbiddenAddress):
             client.fetch(url, seconds=1)
+    with pytest.raises(ForbiddenAddress):
+        vetted_url(f"http://{host}/", PUBLIC)  # before anything is called: for forms that take a URL
 
 
 @pytest.mark.parametrize("text", INTERNAL)
