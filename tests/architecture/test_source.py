@@ -28,6 +28,13 @@ MAY_USE_ALL_ORGS = {
     "oppspot/organizations/idempotency.py": "expired answers are deleted, whoever they were for",
 }
 
+# Modules besides oppspot/core/http that may import a library for HTTP, and what for.
+HTTP_LIBRARIES = {"aiohttp", "http.client", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib.request",
+                  "urllib3"}  # fmt: skip
+MAY_USE_HTTP = {
+    "embeddings/providers/openai_client.py": "the openai client is made of it: its time-outs and its hooks",
+}
+
 
 def name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
@@ -54,6 +61,28 @@ def test_no_other_way_around_the_scope() -> None:
     ways = {"_default_manager", "_base_manager"}
     using = {name(path) for path in SOURCES if ways & set(attributes(path))}
     assert using == {"oppspot/settings.py"}, "the OpenAPI document asks for the model's default manager"
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Whole names: `urllib.request` for `from urllib import request`, too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_calls_to_other_servers_go_through_one_client() -> None:
+    """A URL that somebody supplied must not be fetched unguarded: docs/adr/0009-guarded-http-client.md."""
+    using = {
+        name(path)
+        for path in SOURCES
+        if any(f"{imported}.".startswith(f"{each}.") for imported in imports(path) for each in HTTP_LIBRARIES)
+    }
+    inside = {path for path in using if path.startswith("oppspot/core/http/")}
+    assert inside, "the rule sees those that there are"
+    assert using - inside == set(MAY_USE_HTTP), "give a reason for new ones; drop those that are gone"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)

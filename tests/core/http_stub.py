@@ -69,10 +69,10 @@ class Stub:
             if self.tls is not None:
                 connection = self.tls.wrap_socket(connection, server_side=True)
             with connection, connection.makefile("rb") as lines:
-                first = lines.readline().decode()
-                if not first:  # came and went
+                first = lines.readline().decode("latin-1").split(" ")
+                if len(first) != 3:  # came and went, or speaks TLS
                     return
-                method, target, _ = first.split(" ", 2)
+                method, target, _ = first
                 head = b"".join(iter(lines.readline, b"\r\n"))
                 headers = BytesParser().parsebytes(head)
                 body = lines.read(int(headers.get("content-length", "0")))

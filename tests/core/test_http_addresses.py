@@ -109,6 +109,8 @@ def test_an_internal_address_as_host(text: str, nobody: socket.socket) -> None:
     for url in (f"http://{host}/", f"http://{host}:{port(nobody)}/", f"https://{host}/"):
         with pytest.raises(ForbiddenAddress):
             client.fetch(url, seconds=1)
+    with pytest.raises(ForbiddenAddress):
+        vetted_url(f"http://{host}/", PUBLIC)  # before anything is called: for forms that take a URL
 
 
 @pytest.mark.parametrize("text", INTERNAL)
@@ -213,10 +215,10 @@ def test_redirects_inside(location: str, nobody: socket.socket) -> None:
 
 def test_the_peer_is_looked_at_once_connected() -> None:
     with canary() as listener:
-        for meant in (ALLOWED, "127.0.0.1"):
+        for meant, where in ((ALLOWED, ANYWHERE), ("127.0.0.1", policy())):  # another one, and a forbidden one
             connection = socket.create_connection(listener.getsockname())
             with pytest.raises(ForbiddenAddress):
-                check_peer(connection, ip_address(meant), "company.test", policy())
+                check_peer(connection, ip_address(meant), "company.test", where)
             assert connection.fileno() == -1
 
 
