@@ -13,6 +13,7 @@ from businesses.normalise import domain_of
 from businesses.querysets import BusinessQuerySet
 from businesses.sic import CODE_LENGTH, MIN_PREFIX, codes_with_prefix
 from oppspot.core.errors import InvalidInput
+from oppspot.core.filters import ComplainingFilterSet
 
 MAX_VALUES = 100  # of one comma-separated filter
 
@@ -24,7 +25,7 @@ def _values(text: str) -> list[str]:
     return values
 
 
-class BusinessFilter(django_filters.FilterSet):
+class BusinessFilter(ComplainingFilterSet):
     """Filters of companies; those given together must all hold, the values of one are alternatives."""
 
     sic = django_filters.CharFilter(
@@ -81,15 +82,6 @@ class BusinessFilter(django_filters.FilterSet):
 
     def by_embedding(self, queryset: BusinessQuerySet, name: str, value: bool) -> BusinessQuerySet:
         return queryset.filter(~Q(embedding_model="") if value else Q(embedding_model=""))
-
-    def filter_queryset(self, queryset: BusinessQuerySet) -> BusinessQuerySet:
-        """Each filter's own complaint becomes that field's error."""
-        for name, value in list(self.form.cleaned_data.items()):  # add_error removes from it
-            try:
-                queryset = self.filters[name].filter(queryset, value)
-            except ValidationError as error:
-                self.form.add_error(name, error)
-        return queryset
 
 
 def filter_businesses(values: Mapping[str, Any], queryset: BusinessQuerySet | None = None) -> BusinessQuerySet:

@@ -190,6 +190,7 @@ SPECTACULAR_SETTINGS = {
         "BusinessStatusEnum": "businesses.models.Status",
         "JobStatusEnum": "oppspot.jobs.models.Status",
         "ScopeEnum": "oppspot.organizations.scopes.Scope",
+        "SignalStatusEnum": "signals_app.models.SignalStatus",
     },
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",

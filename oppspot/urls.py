@@ -14,14 +14,20 @@ from oppspot.core import health
 from oppspot.jobs import health as jobs_health
 from oppspot.jobs.api import JobViewSet
 from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
+from signals_app.api import CompetitorViewSet, ReliabilityViewSet, SignalViewSet
+from signals_app.score_api import ExplainedScoreView, ScoreViewSet, TimelineView
 
 router = SimpleRouter()
 router.register("businesses", BusinessViewSet, basename="business")
 router.register(r"businesses/(?P<business_id>[^/.]+)/events", BusinessEventViewSet, basename="business-event")
 router.register("sic-codes", SicCodeViewSet, basename="sic-code")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("competitors", CompetitorViewSet, basename="competitor")
 router.register("jobs", JobViewSet, basename="job")
 router.register("members", MemberViewSet, basename="member")
+router.register("scores", ScoreViewSet, basename="score")
+router.register("signals", SignalViewSet, basename="signal")
+router.register("source-reliability", ReliabilityViewSet, basename="source-reliability")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
@@ -31,6 +37,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
     path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),
+    path("api/v1/businesses/<uuid:business_id>/timeline/", TimelineView.as_view(), name="business-timeline"),
+    path("api/v1/scores/<uuid:business_id>/", ExplainedScoreView.as_view(), name="score-explained"),
     path("api/v1/embeddings/generate/", GenerateEmbeddingsView.as_view(), name="embeddings-generate"),
     path("api/v1/search/semantic/", SemanticSearchView.as_view(), name="search-semantic"),
     path("api/v1/search/similar/", SimilarSearchView.as_view(), name="search-similar"),

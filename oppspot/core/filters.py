@@ -2,12 +2,26 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
+from django_filters import FilterSet
 from django_filters.rest_framework import DjangoFilterBackend
 from django_filters.utils import translate_validation
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import ValidationError as ApiError
 from rest_framework.request import Request
 from rest_framework.views import APIView
+
+
+class ComplainingFilterSet(FilterSet):
+    """Each filter may raise a Django `ValidationError`: it becomes that field's error."""
+
+    def filter_queryset(self, queryset: Any) -> Any:
+        for name, value in list(self.form.cleaned_data.items()):  # add_error removes from it
+            try:
+                queryset = self.filters[name].filter(queryset, value)
+            except ValidationError as error:
+                self.form.add_error(name, error)
+        return queryset
 
 
 class StrictFilterBackend(DjangoFilterBackend):
@@ -20,10 +34,10 @@ class StrictFilterBackend(DjangoFilterBackend):
         known = set(filterset_class.base_filters) if filterset_class else set()
         unknown = set(request.query_params) - known - self.ALWAYS_ALLOWED
         if unknown:
-            raise ValidationError({name: ["Unknown parameter."] for name in sorted(unknown)})
+            raise ApiError({name: ["Unknown parameter."] for name in sorted(unknown)})
         for name, values in request.query_params.lists():
             if any("\x00" in value for value in values):
-                raise ValidationError({name: ["Null characters are not allowed."]})
+                raise ApiError({name: ["Null characters are not allowed."]})
         filterset = self.get_filterset(request, queryset, view)
         if filterset is None:
             return queryset

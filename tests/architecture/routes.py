@@ -19,6 +19,9 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/businesses/<pk>/": {"GET": READ, "PATCH": REGISTER},
     "/api/v1/businesses/<business_id>/events/": {"GET": READ},
     "/api/v1/businesses/<uuid:pk>/similar/": {"GET": READ},
+    "/api/v1/businesses/<uuid:business_id>/timeline/": {"GET": READ},
+    "/api/v1/competitors/": {"GET": READ, "POST": WRITE},
+    "/api/v1/competitors/<pk>/": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
     "/api/v1/embeddings/generate/": {"POST": WRITE},
     "/api/v1/jobs/": {"GET": READ},
     "/api/v1/jobs/<pk>/": {"GET": READ},
@@ -27,16 +30,25 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/members/": {"GET": READ},
     "/api/v1/members/<pk>/": {"GET": READ, "PATCH": ADMIN, "DELETE": ADMIN},
     "/api/v1/organization/": {"GET": READ},
+    "/api/v1/scores/": {"GET": READ},
+    "/api/v1/scores/<uuid:business_id>/": {"GET": READ},
     "/api/v1/search/semantic/": {"POST": READ},
     "/api/v1/search/similar/": {"POST": READ},
     "/api/v1/sic-codes/": {"GET": READ},
+    "/api/v1/signals/": {"GET": READ, "POST": WRITE},
+    "/api/v1/signals/<pk>/": {"GET": READ, "PATCH": WRITE},
+    "/api/v1/signals/<pk>/confirm/": {"POST": WRITE},
+    "/api/v1/source-reliability/": {"GET": READ},
 }
 OWNED = {
     "/api/v1/api-keys/<pk>/": "api_key",
+    "/api/v1/competitors/<pk>/": "competitor",
     "/api/v1/jobs/<pk>/": "run",
     "/api/v1/jobs/<pk>/cancel/": "run",
     "/api/v1/jobs/<pk>/retry/": "run",
     "/api/v1/members/<pk>/": "membership",
+    "/api/v1/signals/<pk>/": "signal",
+    "/api/v1/signals/<pk>/confirm/": "signal",
 }
 
 # Open to everyone, with what they answer.

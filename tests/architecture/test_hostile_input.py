@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
 
 import pytest
 from django.db import transaction
@@ -15,21 +14,28 @@ from oppspot.core.problems import CONTENT_TYPE
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
-from tests.architecture.routes import API
+from signals_app.models import Competitor
+from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
 from tests.factories import make_business, make_key, make_member
+from tests.signals_app.factories import make_signal
 
 WRITES = [(path, method) for path, methods in API.items() for method in methods if method in {"POST", "PATCH"}]
 READS = [path for path, methods in API.items() if "GET" in methods]
 FIELD = {  # a text field that each write accepts
     "/api/v1/api-keys/": "name",
     "/api/v1/businesses/<pk>/": "description",
+    "/api/v1/competitors/": "name",
+    "/api/v1/competitors/<pk>/": "name",
     "/api/v1/embeddings/generate/": "priority",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
     "/api/v1/members/<pk>/": "role",
     "/api/v1/search/semantic/": "query",
     "/api/v1/search/similar/": "examples",
+    "/api/v1/signals/": "quote",
+    "/api/v1/signals/<pk>/": "status",
+    "/api/v1/signals/<pk>/confirm/": "reason",
 }
 
 # Bodies with @ for the name of a text field of the endpoint.
@@ -98,16 +104,17 @@ def member(org_a: Organization) -> Membership:
 
 
 @pytest.fixture
-def run_id(org_a: Organization) -> UUID:
-    return emit("sample/work.do", {}, org=org_a).run_ids[0]
-
-
-@pytest.fixture
-def url_of(company: Business, member: Membership, run_id: UUID) -> Callable[[str], str]:
-    """The address of something that is there."""
+def url_of(org_a: Organization, company: Business, member: Membership) -> Callable[[str], str]:
+    """The address of something that is there, of the kind that `OWNED` names."""
+    ids = {
+        "competitor": Competitor.objects.for_org(org_a).create(org=org_a, name="Rival").pk,
+        "membership": member.pk,
+        "run": emit("sample/work.do", {}, org=org_a).run_ids[0],
+        "signal": make_signal(org_a, company, needs_review=True).pk,
+    }
 
     def url(template: str) -> str:
-        found = member.pk if "members" in template else run_id if "jobs" in template else company.pk
+        found = ids.get(OWNED.get(template, ""), company.pk)
         return re.sub(r"<[^>]+>", str(found), template)
 
     return url

@@ -17,12 +17,15 @@ from oppspot.jobs.services import emit
 from oppspot.organizations.models import ApiKey, Membership, Organization, User
 from oppspot.organizations.scopes import ROLE_SCOPES, Role, Scope
 from oppspot.organizations.services import create_organization, revoke_api_key
+from signals_app.models import BuyingSignal, Competitor
 from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
 from tests.conftest import client_of, client_with
 from tests.factories import make_business, make_key, make_member, make_user
 from tests.jobs.factories import make_run, make_schedule, make_worker
+from tests.signals_app.factories import make_signal
 
+OWNED_MODELS = (ApiKey, BuyingSignal, Competitor, Membership, Run)
 MISSING = "00000000-0000-7000-8000-000000000000"
 ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
@@ -41,6 +44,12 @@ class World:
         self.api_key = make_key(self.org, name=f"{self.canary} key")[0]
         self.membership: Membership = Membership.objects.for_org(self.org).get(role=Role.MEMBER)
         emitted = emit("sample/work.do", {"key": self.canary}, org=self.org, requested_by=self.canary)
+        known = Business.objects.filter(company_number="SHARED00").first()
+        shared = known or make_business("Shared", company_number="SHARED00")
+        self.signal = make_signal(
+            self.org, shared, signal_data={"note": self.canary}, outcome=self.canary, needs_review=True
+        )
+        self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
 
     def client(self, role: Role) -> APIClient:
@@ -141,7 +150,7 @@ def test_other_methods_are_not_allowed(own: World, company: Business, route: Rou
 def test_a_foreign_object_answers_as_a_missing_one(
     own: World, foreign: World, company: Business, template: str, method: str
 ) -> None:
-    before = [list(model.all_orgs.order_by("pk").values()) for model in (ApiKey, Membership, Run)]
+    before = [list(model.all_orgs.order_by("pk").values()) for model in OWNED_MODELS]
     client = client_of(own.users[Role.OWNER])
     urls = [foreign.url(template, company), re.sub(r"<[^>]+>", MISSING, template)]
     answers = [getattr(client, method.lower())(url, {}) for url in urls]
@@ -150,7 +159,7 @@ def test_a_foreign_object_answers_as_a_missing_one(
         for answer in answers
     )
     assert first == second
-    assert before == [list(model.all_orgs.order_by("pk").values()) for model in (ApiKey, Membership, Run)]
+    assert before == [list(model.all_orgs.order_by("pk").values()) for model in OWNED_MODELS]
 
 
 def probes(template: str, foreign: World, company: Business) -> list[str]:
