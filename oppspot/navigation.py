@@ -19,6 +19,16 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Embedding models", "model_training", "admin:embeddings_embeddingmodel_changelist",
              "embeddings.view_embeddingmodel"),
         ]),
+        ("Signals", [
+            ("Who is moving", "local_fire_department", "admin:signals_app_businessscore_changelist",
+             "signals_app.view_businessscore"),
+            ("Signals", "sensors", "admin:signals_app_buyingsignal_changelist", "signals_app.view_buyingsignal"),
+            ("Competitors", "swords", "admin:signals_app_competitor_changelist", "signals_app.view_competitor"),
+            ("Trust in sources", "verified", "admin:signals_app_sourcereliability_changelist",
+             "signals_app.view_sourcereliability"),
+            ("Detection passes", "radar", "admin:signals_app_detectionpass_changelist",
+             "signals_app.view_detectionpass"),
+        ]),
         ("Jobs", [
             ("Dashboard", "monitoring", "admin:jobs_dashboard", "jobs.view_run"),
             ("Runs", "play_circle", "admin:jobs_run_changelist", "jobs.view_run"),

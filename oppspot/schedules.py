@@ -5,5 +5,8 @@ from oppspot.jobs.scheduling import Scheduled
 SCHEDULES: list[Scheduled] = [
     # What imports changed, and edits whose own run failed.
     Scheduled("nightly embeddings", "30 2 * * *", "embeddings/request.generate", {"generate_all": True}),
+    Scheduled("hourly signal detection", "20 * * * *", "signals/detection.run"),
+    # Ages are counted in days of UTC.
+    Scheduled("daily signal scores", "5 0 * * *", "signals/scores.refresh", time_zone="UTC"),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
 ]

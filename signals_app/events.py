@@ -16,3 +16,15 @@ class BuyingSignalDetected(BaseModel):
     signal_type: str = Field(min_length=1)
     signal_data: dict[str, Any]
     signal_id: UUID | None = None
+
+
+@event("signals/detection.run")
+class DetectionRun(BaseModel):
+    """What happened to the companies that an organisation watches is to be looked at; without one, each in turn."""
+
+    org_id: UUID | None = None
+
+
+@event("signals/scores.refresh")
+class ScoresRefresh(BaseModel):
+    """A new day: signals are a day older, and some are over."""

@@ -166,3 +166,24 @@ class SourceReliability(OrgOwned):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.confirmed} right, {self.refuted} wrong"
+
+
+class DetectionPass(OrgOwned):
+    """A detection over what happened to the companies an organisation watches; the last says where to go on."""
+
+    started_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+    businesses = models.IntegerField(default=0)
+    facts = models.IntegerField(default=0)
+    new = models.IntegerField(default=0)
+    renewed = models.IntegerField(default=0)
+    cleared = models.IntegerField(default=0)
+    unreadable = models.JSONField(default=list, help_text="The first events that could not be read, with the reason.")
+
+    class Meta:
+        db_table = "detection_passes"
+        verbose_name_plural = "detection passes"
+        indexes = [models.Index("org", F("id").desc(), name="detection_pass_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.new} new signals of {self.businesses} companies"

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from django.contrib.admin import ShowFacets
+from django.contrib import messages
+from django.contrib.admin import ShowFacets, SimpleListFilter
 from django.core.paginator import Paginator
 from django.db import connection
 from django.db.models import QuerySet
@@ -75,6 +76,22 @@ class LargeTableAdmin(ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[PagedChangeList]:
         return PagedChangeList
+
+
+class ChoiceFilter(SimpleListFilter):
+    """Answers nothing, and says so, for a value that is none of its choices."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value not in dict(self.lookup_choices):
+            messages.warning(request, f"{self.title}: there is no such choice.")
+            return queryset.none()
+        return self.narrowed(queryset, value)
+
+    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
+        raise NotImplementedError
 
 
 class ReadOnlyMixin:

@@ -4,10 +4,10 @@ import time
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin, messages
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from oppspot.core.admin import ChoiceFilter
 from oppspot.jobs.models import Status, WaitingFor
 from oppspot.jobs.registry import all_events, all_functions
 
@@ -24,22 +24,6 @@ STATES: dict[str, tuple[str, Q]] = {
     "cancelled": ("Cancelled", Q(status=Status.CANCELLED)),
 }
 AGES = {"hour": 3_600, "day": 86_400, "week": 604_800}
-
-
-class ChoiceFilter(admin.SimpleListFilter):
-    """Answers nothing, and says so, for a value that is none of its choices."""
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        value = self.value()
-        if value is None:
-            return queryset
-        if value not in dict(self.lookup_choices):
-            messages.warning(request, f"{self.title}: there is no such choice.")
-            return queryset.none()
-        return self.narrowed(queryset, value)
-
-    def narrowed(self, queryset: Rows, value: str) -> Rows:
-        raise NotImplementedError
 
 
 class StateFilter(ChoiceFilter):
