@@ -5,7 +5,7 @@ words would be told as news. What the API does not say is left out: it is unknow
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -28,6 +28,7 @@ from businesses.sources.pull import CompanyKey, Profile
 
 STRIKE_OFF = "active-proposal-to-strike-off"
 ADDRESS = ("address_line1", "address_line2", "town", "county", "country", "postcode")
+COMPARED = ("name", "sic_codes", "previous_names", *ADDRESS)  # columns that `agreeing` reads
 # The API's `company_status` (and `company_status_detail`) in the file's words; another keeps its own.
 _STATUSES = {
     "active": "Active",
@@ -90,11 +91,17 @@ def agreeing(profile: Profile, stored: Business) -> Profile:
         del said["name"]
     if "sic_codes" in said and sorted(said["sic_codes"]) == sorted(stored.sic_codes):
         del said["sic_codes"]
+    if "previous_names" in said and _names(said["previous_names"]) == _names(stored.previous_names):
+        del said["previous_names"]
     if said.keys() >= set(ADDRESS) and _is_same_place(said, {name: getattr(stored, name) for name in ADDRESS}):
         for name in ADDRESS:
             if name != "country" or stored.country or not said[name]:  # a country not known yet is filled in
                 del said[name]
     return Profile(profile.company, said, profile.on, profile.url)
+
+
+def _names(previous: Sequence[Mapping[str, Any]]) -> set[tuple[Any, Any]]:
+    return {(each.get("name"), each.get("changed_on")) for each in previous}
 
 
 def _is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
