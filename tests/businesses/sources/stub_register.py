@@ -137,8 +137,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def page(self, items: list[Any], path: str, query: dict[str, list[str]]) -> dict[str, Any]:
         start, size = int(query["start_index"][0]), min(int(query["items_per_page"][0]), self.stub.page_size)
-        total = TOTALS.get(path, "total_results")
-        return {"items": items[start : start + size], "start_index": start, total: str(len(items))}
+        counts = {TOTALS.get(path, "total_results"): str(len(items))}
+        if path == "charges":
+            satisfied = [each for each in items if isinstance(each, dict) and each.get("satisfied_on")]
+            counts |= {"satisfied_count": str(len(satisfied)), "part_satisfied_count": "0"}
+        return {"items": items[start : start + size], "start_index": start, **counts}
 
     def send(self, body: Any, headers: Mapping[str, str] | None = None, *, status: int = 200) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
