@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from businesses.normalise import normalise_name
 from businesses.payloads import MAX_TEXT
+from businesses.sources.base import MAX_INDEXED_BYTES
 
+MAX_ID = 200  # characters of what the register calls an item
 MAX_DEPTH, MAX_ENTRIES = 5, 100  # of nested values that are kept
 _DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})(?:[T ].*)?", re.DOTALL)
 _UNSTORABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -35,6 +38,14 @@ def day_of(value: Any) -> date | None:
         return date.fromisoformat(found[1]) if found else None
     except ValueError:
         return None
+
+
+def needed_name(data: Mapping[str, Any], name: str) -> str:
+    """A text whose normalised form is indexed: Postgres refuses one that is too long, and all that comes with it."""
+    found = needed_text(data, name)
+    if max(len(found.encode()), len(normalise_name(found).encode())) > MAX_INDEXED_BYTES:  # one sign can be many
+        raise ValueError(f"{name}: is longer than {MAX_INDEXED_BYTES:,} bytes")
+    return found
 
 
 def needed_day(data: Mapping[str, Any], *names: str) -> date:
@@ -75,7 +86,7 @@ def texts_of(value: Any) -> list[str]:
 def needed_id(data: Mapping[str, Any], kind: str) -> str:
     """The last part of the item's own link, `/company/00000006/{kind}/…/id`."""
     found = text_of(mapping_of(data.get("links")).get("self")).strip("/").split("/")
-    if kind in found[:-1] and found[-1]:
+    if kind in found[:-1] and 0 < len(found[-1]) <= MAX_ID:
         return found[-1]
     raise ValueError(f"links.self: does not lead to one of {kind}")
 

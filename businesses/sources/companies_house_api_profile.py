@@ -18,6 +18,7 @@ from businesses.sources.companies_house_api_fields import (
     day_of,
     iso,
     mapping_of,
+    needed_name,
     needed_text,
     objects_of,
     text_of,
@@ -49,7 +50,7 @@ def profile_of(data: Mapping[str, Any], *, on: date) -> Profile:
     """What the register says on the day `on`. Raises `ValueError` without a name or a number."""
     number = normalise_company_number(needed_text(data, "company_number"))
     values = {
-        "name": _indexed("company_name", needed_text(data, "company_name")),
+        "name": needed_name(data, "company_name"),
         **_standing(data),
         **_address(data),
         **_days(data),

@@ -20,6 +20,7 @@ from businesses.sources.companies_house_api_fields import (
     mapping_of,
     needed_day,
     needed_id,
+    needed_name,
     needed_text,
     objects_of,
     storable_of,
@@ -44,7 +45,7 @@ __all__ = [
 # Of `description_values`: addresses and particulars of people, who may be at home there.
 _PERSONAL = re.compile(r"birth|nationalit|residen|officer_address|representative_details")
 _CHANGED_PERSON = re.compile(_PERSONAL.pattern + "|change_details|new_address|old_address")
-_OFFICER = re.compile(r"/?officers/([^/]+)(?:/.*)?")
+_OFFICER = re.compile(r"/?officers/([^/]{1,200})(?:/.*)?")
 # What the particulars of a charge say in yes or no.
 _PARTICULARS = {
     "contains_fixed_charge": "fixed charge",
@@ -119,7 +120,7 @@ def officer_of(number: str, data: Mapping[str, Any]) -> list[Seen | Office]:
     """
     appointment = needed_id(data, "appointments")
     officer = _officer_id(data)
-    name, role = needed_text(data, "name"), needed_text(data, "officer_role")
+    name, role = needed_name(data, "name"), needed_text(data, "officer_role")
     appointed_on, resigned_on = day_of(data.get("appointed_on")), day_of(data.get("resigned_on"))
     is_corporate = role.startswith("corporate-")
     occupation = text_of(data.get("occupation"))
