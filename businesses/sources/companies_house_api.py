@@ -61,7 +61,6 @@ class _Company:
     target: Target
     number: str
     state: dict[str, Any]
-    has_insolvency: bool = True  # until the profile says otherwise
 
     @property
     def done(self) -> list[str]:
@@ -82,6 +81,8 @@ class NotThere(Exception):
 
 
 class CompaniesHouseApi(PullSource):
+    """Its targets are companies that have a number."""
+
     name = "companies_house_api"
     label = "Companies House API"
     seconds = 30.0  # for an answer, all bytes included
@@ -143,13 +144,12 @@ class CompaniesHouseApi(PullSource):
     def _profile(self, company: _Company) -> Iterator[Item]:
         answer = self._ask(company, "", etag=str(company.state.get("profile_etag", "")))
         if answer.is_unchanged:
-            company.has_insolvency = bool(company.state.get("has_insolvency", True))
             return
         data = _object(answer)
-        links = data.get("links")
-        if isinstance(links, dict):
-            company.has_insolvency = "insolvency" in links or data.get("has_insolvency_history") is True
-        company.state["has_insolvency"] = company.has_insolvency
+        links = data.get("links")  # of what there is; where they are missing, anything may be
+        company.state["has_insolvency"] = (
+            not isinstance(links, dict) or "insolvency" in links or data.get("has_insolvency_history") is True
+        )
         try:
             profile = profile_of(data, on=_today())
         except ValueError as error:
@@ -174,7 +174,7 @@ class CompaniesHouseApi(PullSource):
             yield from self._items(company, page, "charges", charge_of)
 
     def _insolvency(self, company: _Company) -> Iterator[Item]:
-        if not company.has_insolvency:
+        if company.state.get("has_insolvency") is False:
             return
         cases = _object(self._ask(company, "/insolvency")).get("cases")
         page = {"items": [{"cases": [case]} for case in cases] if isinstance(cases, list) else []}
