@@ -6,9 +6,9 @@ from typing import Any
 
 import django_stubs_ext
 import environ
-from django.templatetags.static import static
 from django.urls import reverse_lazy
 
+from oppspot import admin_theme
 from oppspot.core.logging import structlog_config
 from oppspot.core.secret_key import load_or_create_secret_key
 
@@ -233,18 +233,16 @@ Q_CLUSTER = {  # django-q2 is the pool of processes; `oppspot.jobs.checks` insis
     "recycle": 0,
 }
 
+# Companies House: its API and its streams have a key each, made at developer.company-information.service.gov.uk.
+COMPANIES_HOUSE_API_URL = env.str("COMPANIES_HOUSE_API_URL", default="https://api.company-information.service.gov.uk")
+COMPANIES_HOUSE_API_KEY = env.str("COMPANIES_HOUSE_API_KEY", default="")
+COMPANIES_HOUSE_STREAM_URL = env.str("COMPANIES_HOUSE_STREAM_URL", default="https://stream.companieshouse.gov.uk")
+COMPANIES_HOUSE_STREAM_KEY = env.str("COMPANIES_HOUSE_STREAM_KEY", default="")
+
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 LOG_FORMAT = env.str("LOG_FORMAT", default="console")  # console | json
 LOGGING = structlog_config(level=LOG_LEVEL, renderer=LOG_FORMAT)
 
-UNFOLD = {
-    "SITE_TITLE": "oppSpot",
-    "SITE_HEADER": "oppSpot",
-    "SITE_SUBHEADER": "Company intelligence",
-    "SITE_URL": reverse_lazy("api-docs"),
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("core/favicon.svg")}],
-    "STYLES": [lambda request: static("core/admin.css")],
-    "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": "oppspot.navigation.sidebar"},
-}
+UNFOLD = admin_theme.UNFOLD
 
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # threads of the tokenizer and fork do not mix

@@ -41,7 +41,7 @@ def values_of(record: Record) -> tuple[str, ...]:
         origin,
         iso_date(incorporated),
         iso_date(dissolved),
-        _first_line(care_of, box, line1, postcode) if care_of or box else line1,
+        first_line(care_of, box, line1, postcode) if care_of or box else line1,
         line2,
         town,
         county,
@@ -80,7 +80,7 @@ def _name_normalised(name: str) -> str:
     return normalised
 
 
-def _first_line(care_of: str, box: str, line1: str, postcode: str) -> str:
+def first_line(care_of: str, box: str, line1: str, postcode: str) -> str:
     """Care-of and PO box before the first line, unless they repeat it, or the postcode, or are placeholders."""
     parts = []
     if care_of.rstrip(":").upper() != "C/O" and care_of not in line1:
