@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from businesses.models import EventKind
 from signals_app.detectors.base import Detection, Evidence, History
 from signals_app.golden.cases import Case, Expectation, ParsingCase
 from signals_app.models import SignalType
@@ -170,27 +171,85 @@ def same_name(one: str, other: str) -> bool:
     return one in other or other in one
 
 
-# What a reader would look for first. The comparison shows what rules add to it.
-KEYWORDS: tuple[tuple[SignalType, bool, tuple[str, ...]], ...] = (
-    (SignalType.FUNDING_ROUND, False, ("raises", "raised", "funding", "investment", "seed", "series", "allotment")),
-    (SignalType.EXECUTIVE_CHANGE, False, ("appoints", "appointed", "appointment", "joins", "resigns", "termination")),
-    (SignalType.JOB_POSTING, False, ("head", "chief", "director", "vp", "hiring", "vacancy")),
-    (SignalType.TECHNOLOGY_ADOPTION, False, ("salesforce", "sap", "netsuite", "shopify", "hubspot", "ai", "software")),
-    (SignalType.EXPANSION, False, ("opens", "expands", "expansion", "new office", "factory", "jobs", "market")),
-    (SignalType.WEBSITE_ACTIVITY, False, ("new", "launch", "launches", "live", "introducing", "product")),
-    (SignalType.COMPANIES_HOUSE_FILING, False, ("charge", "control", "change of name", "mortgage")),
-    (SignalType.COMPANIES_HOUSE_FILING, True, ("insolvency", "liquidation", "administration", "gazette", "strike off")),
+# What one would look for first, and in which kinds of facts (all, if none is named): a comparison worth beating.
+_TOLD = (EventKind.NEWS, EventKind.WEB_CHANGED)
+KEYWORDS: tuple[tuple[SignalType, bool, tuple[str, ...], tuple[str, ...]], ...] = (
+    (
+        SignalType.FUNDING_ROUND,
+        False,
+        (*_TOLD, EventKind.FILING),
+        (
+            "raises",
+            "raised",
+            "funding",
+            "investment",
+            "equity",
+            "seed",
+            "series a",
+            "series b",
+            "series c",
+            "allotment",
+        ),
+    ),
+    (
+        SignalType.EXECUTIVE_CHANGE,
+        False,
+        (*_TOLD, EventKind.FILING, EventKind.OFFICER_APPOINTED, EventKind.OFFICER_RESIGNED),
+        ("appoints", "appointed", "appoint", "hires", "joins", "promotes", "step down", "resigns", "director"),
+    ),
+    (SignalType.JOB_POSTING, False, (EventKind.JOB_POSTED,), ("head", "chief", "director", "vp", "svp", "cto", "cfo")),
+    (
+        SignalType.TECHNOLOGY_ADOPTION,
+        False,
+        (),
+        ("salesforce", "sap", "netsuite", "shopify", "hubspot", "xero", "oracle", "azure", "aws", "power bi", "ai"),
+    ),
+    (
+        SignalType.EXPANSION,
+        False,
+        (*_TOLD, EventKind.FILING, EventKind.ADDRESS_CHANGED),
+        (
+            "opens",
+            "open",
+            "expands",
+            "expansion",
+            "new office",
+            "factory",
+            "market",
+            "jobs",
+            "change registered office",
+        ),
+    ),
+    (
+        SignalType.WEBSITE_ACTIVITY,
+        False,
+        (EventKind.WEB_CHANGED,),
+        ("new", "now", "launch", "launching", "live", "introducing", "products", "pricing", "services", "partners"),
+    ),
+    (
+        SignalType.COMPANIES_HOUSE_FILING,
+        False,
+        (),
+        ("registered charge", "mortgage", "significant control", "change of name", "auditors"),
+    ),
+    (
+        SignalType.COMPANIES_HOUSE_FILING,
+        True,
+        (),
+        ("insolvency", "liquidation", "administration", "gazette", "strike off", "dissolved"),
+    ),
 )
 
 
 def by_keywords(history: History) -> Iterator[Detection]:
-    """The baseline of keywords: a signal of each type of which any word occurs anywhere in the facts."""
+    """The baseline of keywords: a signal of each type of which any word occurs, as a whole word, in the facts."""
     texts = {fact.id: _words(_strings(fact.payload.model_dump(mode="json"))) for fact in history.facts}
     rivals = tuple(name for rival in history.rivals for name in rival.names)
-    for kind, is_negative, words in (*KEYWORDS, (SignalType.COMPETITOR_MENTION, False, rivals)):
-        hit = next((f for f in history.facts if any(_words([word]) in texts[f.id] for word in words)), None)
+    for signal_type, is_negative, kinds, words in (*KEYWORDS, (SignalType.COMPETITOR_MENTION, False, (), rivals)):
+        facts = history.of(*kinds) if kinds else history.facts
+        hit = next((fact for fact in facts if any(_words([word]) in texts[fact.id] for word in words)), None)
         if hit:
-            yield Detection(kind, "keyword", "1", 50, 50, 30, hit.on, (Evidence(hit),), is_negative=is_negative)
+            yield Detection(signal_type, "keyword", "1", 50, 50, 30, hit.on, (Evidence(hit),), is_negative=is_negative)
 
 
 def never(history: History) -> Iterator[Detection]:

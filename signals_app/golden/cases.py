@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import NAMESPACE_URL, uuid5
@@ -91,7 +92,7 @@ def golden_cases(directory: Path = GOLDEN, as_of: date = AS_OF) -> list[Case]:
     """The cases of all types, as seen on the day `as_of`. Raises `InvalidCase`, naming file and line."""
     cases: list[Case] = []
     for about in SignalType:
-        cases += _read(directory / f"{about}.jsonl", as_of, lambda value, about=about: _case(about, value))
+        cases += _read(directory / f"{about}.jsonl", as_of, partial(_case, about))
     return cases
 
 
