@@ -73,6 +73,8 @@ def _all_detectors() -> Detect:
 
 def _detector(name: str) -> Detect:
     """The detector of this name, which is the name of its module too."""
+    if not name.isidentifier():
+        raise CommandError(f"There is no detector {name!r}.")
     path = f"{Detector.__module__.rpartition('.')[0]}.{name}"
     try:
         module = import_module(path)
