@@ -22,16 +22,23 @@ Resolved = Mapping[CompanyKey, UUID]
 
 @dataclass
 class Written:
-    """What became of items: `new` events, `known` ones, and what was left out with the reason."""
+    """What became of items: `new` events, `known` ones, and what was left out with the reason.
+
+    `unknown`: facts about companies that the register does not have, where that is to be expected.
+    """
 
     items: int = 0
     new: int = 0
     known: int = 0
+    unknown: int = 0
     failures: list[Unreadable] = field(default_factory=list)
 
 
-def write_items(items: Sequence[Item], *, source: str) -> Written:
-    """Write facts in the caller's transaction. One about a company that the register does not have is left out."""
+def write_items(items: Sequence[Item], *, source: str, ignore_unknown: bool = False) -> Written:
+    """Write facts in the caller's transaction. One about a company that the register does not have is left out.
+
+    That is a failure unless `ignore_unknown`: a source that tells of all companies knows some that are not ours.
+    """
     written = Written(failures=[item for item in items if isinstance(item, Unreadable)])
     facts = []
     for item in items:
@@ -43,7 +50,8 @@ def write_items(items: Sequence[Item], *, source: str) -> Written:
     written.items = len(facts)
     companies = resolve(item.company for item in facts)
     absent = {item.company for item in facts} - companies.keys()
-    for key in sorted(absent):
+    written.unknown = sum(item.company in absent for item in facts) if ignore_unknown else 0
+    for key in () if ignore_unknown else sorted(absent):
         reason = "no company, or more than one, goes by it"
         written.failures.append(Unreadable(f"{key.by} {key.value}", reason))
     placed = [item for item in facts if item.company in companies]
