@@ -169,7 +169,7 @@ class Told:
 
 
 def feed_of(count: int, numbers: Sequence[str], *, strangers: Sequence[str] = (), seed: int) -> list[Told]:
-    """Mostly filings; of each hundred some were told before, are garbage, of no use, deleted or of another's company."""
+    """Mostly filings; of a hundred some were told before, are garbage, of no use, deleted or of companies not ours."""
     chance = random.Random(seed)
     told: list[Told] = []
     timepoint = 1_000
