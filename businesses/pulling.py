@@ -5,14 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from businesses.facts import Written, write_items
 from businesses.gaps import bound_gaps, close_gaps, record_gap
 from businesses.models import Business, PullStatus, SourcePull, SourceState, WatchlistEntry
-from businesses.sources.pull import BudgetSpent, Checkpoint, Gap, Item, PullSource, Selection, Target, Unreadable
+from businesses.sources.pull import (
+    BudgetSpent,
+    Checkpoint,
+    Gap,
+    Item,
+    Office,
+    Profile,
+    PullSource,
+    Seen,
+    Selection,
+    Target,
+    Unreadable,
+)
 from oppspot.core.errors import NotConfigured, OutsideCallError
 
 MAX_BATCH = 2_000  # items a source may yield before a checkpoint; more are written without one
@@ -135,13 +147,24 @@ class _Work:
             stored = SourceState.objects.select_for_update(no_key=True).get(pk=state.pk)
             if stored.checkpoint != state.checkpoint:
                 raise Superseded
-            written = write_items(items, source=self.source.name, ignore_unknown=self.ignore_unknown)
+            written = self._written(items)
             if checkpoint is not None:
                 bound_gaps(state, checkpoint.value)
                 state.checkpoint = dict(checkpoint.value)
                 state.save(update_fields=["checkpoint"])
         self._count(written)
         self._save()
+
+    def _written(self, items: list[Item]) -> Written:
+        """An item that the database refuses does not take the others along: halves are tried, down to it alone."""
+        try:
+            with transaction.atomic():
+                return write_items(items, source=self.source.name, ignore_unknown=self.ignore_unknown)
+        except (DataError, IntegrityError) as error:
+            if len(items) == 1:
+                return Written(failures=[Unreadable(_place(items[0]), f"refused by the database: {error}")])
+        middle = len(items) // 2
+        return self._written(items[:middle]) + self._written(items[middle:])
 
     def _mark(self, state: SourceState, *, error: str = "") -> None:
         now = timezone.now()
@@ -178,3 +201,7 @@ class _Work:
             "source_pulled", source=self.source.name, status=status.value, targets=self.pull.targets,
             items=self.pull.items, new=self.pull.new, failed=self.pull.failed, note=note,
         )  # fmt: skip
+
+
+def _place(item: Item) -> str:
+    return f"{item.company.by} {item.company.value}" if isinstance(item, Seen | Office | Profile) else ""

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -108,7 +108,7 @@ def test_what_cannot_be_read_says_where_and_why(raw: bytes, reason: str) -> None
 def test_the_envelope_says_what_the_data_does_not() -> None:
     data = {"name": "DUKE, Michael", "officer_role": "director", "appointed_on": "2019-01-25"}
     line = line_of(
-        envelope("77", "company-officers", "/company/SC000001/appointments/a", data, published_at="2026-11-20T10:00:00"),
+        envelope("77", "company-officers", "/company/SC000001/appointments/a", data, published_at="2026-11-20T10:00"),
         stream="officers", today=TODAY,
     )  # fmt: skip
     (seen,) = line.items
@@ -373,10 +373,24 @@ def test_a_new_stream_has_no_gap(pulled: Callable[..., Pulled]) -> None:
     assert not SourceGap.objects.exists()
 
 
-def test_a_write_that_fails_moves_nothing(pulled: Callable[..., Pulled]) -> None:
+def test_what_the_database_refuses_is_told_and_takes_nothing_along(pulled: Callable[..., Pulled]) -> None:
     make_business(company_number=NUMBER)
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE business_events ADD CONSTRAINT nothing_new CHECK (kind <> 'filing')")
-    with serving(sending(filing(7, NUMBER, "A"))) as server, pytest.raises(Exception, match="nothing_new"):
+        cursor.execute("ALTER TABLE business_events ADD CONSTRAINT no_b CHECK (payload->>'transaction_id' <> 'B')")
+    lines = [filing(7, NUMBER, "A"), filing(8, NUMBER, "B"), filing(9, NUMBER, "C"), filing(10, NUMBER, "D")]
+    with serving(sending(*lines, then=Connection.end)) as server:
+        pull = pulled(server).pull
+    assert (pull.new, pull.failed, state().checkpoint["timepoint"]) == (3, 1, 10)
+    assert pull.failures[0]["where"] == f"number {NUMBER}"
+    assert "no_b" in pull.failures[0]["reason"]
+
+
+def test_a_write_that_fails_moves_nothing(pulled: Callable[..., Pulled], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise OperationalError("the database is gone")
+
+    make_business(company_number=NUMBER)
+    monkeypatch.setattr("businesses.facts.write_offices", fail)  # after the events
+    with serving(sending(filing(7, NUMBER, "A"))) as server, pytest.raises(OperationalError):
         pulled(server)
     assert (state().checkpoint, BusinessEvent.objects.count()) == ({}, 0)
