@@ -66,11 +66,9 @@ class CompaniesHouseStream(PullSource):
         return "Set COMPANIES_HOUSE_STREAM_KEY to a key for streams; those for the API are of another kind."
 
     def targets(self, selection: Selection) -> Iterator[Target]:
-        """The streams named. One never ends by itself, so that there is no default."""
-        unknown = [name for name in selection.names if name not in STREAMS]
-        if unknown or not selection.names:
-            what = f"There is no stream {unknown[0]!r}" if unknown else "Streams must be named"
-            raise InvalidInput(f"{what}; there are: {', '.join(STREAMS)}.")
+        """The streams named; none without a name, as one never ends by itself."""
+        if unknown := [name for name in selection.names if name not in STREAMS]:
+            raise InvalidInput(f"There is no stream {unknown[0]!r}; there are: {', '.join(STREAMS)}.")
         states = SourceState.objects.filter(source=self.name, target__in=selection.names)
         held = dict(states.values_list("target", "checkpoint"))
         for name in selection.names:
