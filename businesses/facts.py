@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
@@ -22,16 +22,26 @@ Resolved = Mapping[CompanyKey, UUID]
 
 @dataclass
 class Written:
-    """What became of items: `new` events, `known` ones, and what was left out with the reason."""
+    """What became of items: `new` events, `known` ones, and what was left out with the reason.
+
+    `unknown`: facts about companies that the register does not have, where that is to be expected.
+    """
 
     items: int = 0
     new: int = 0
     known: int = 0
+    unknown: int = 0
     failures: list[Unreadable] = field(default_factory=list)
 
+    def __add__(self, other: "Written") -> "Written":
+        return Written(**{each.name: getattr(self, each.name) + getattr(other, each.name) for each in fields(self)})
 
-def write_items(items: Sequence[Item], *, source: str) -> Written:
-    """Write facts in the caller's transaction. One about a company that the register does not have is left out."""
+
+def write_items(items: Sequence[Item], *, source: str, ignore_unknown: bool = False) -> Written:
+    """Write facts in the caller's transaction. One about a company that the register does not have is left out.
+
+    That is a failure unless `ignore_unknown`: a source that tells of all companies knows some that are not ours.
+    """
     written = Written(failures=[item for item in items if isinstance(item, Unreadable)])
     facts = []
     for item in items:
@@ -43,7 +53,8 @@ def write_items(items: Sequence[Item], *, source: str) -> Written:
     written.items = len(facts)
     companies = resolve(item.company for item in facts)
     absent = {item.company for item in facts} - companies.keys()
-    for key in sorted(absent):
+    written.unknown = sum(item.company in absent for item in facts) if ignore_unknown else 0
+    for key in () if ignore_unknown else sorted(absent):
         reason = "no company, or more than one, goes by it"
         written.failures.append(Unreadable(f"{key.by} {key.value}", reason))
     placed = [item for item in facts if item.company in companies]
@@ -60,7 +71,8 @@ def write_items(items: Sequence[Item], *, source: str) -> Written:
 def _unstorable(item: Seen | Office | Profile) -> str:
     """Why Postgres would refuse the item and with it all others; empty when it would not."""
     try:
-        size = len(json.dumps(storable(asdict(item), "The item")))
+        values = {each.name: getattr(item, each.name) for each in fields(item)}  # asdict copies all, which takes longer
+        size = len(json.dumps(storable(values, "The item")))
     except StepError as error:
         return str(error)
     return f"The item is larger than {MAX_ITEM:,} characters." if size > MAX_ITEM else ""

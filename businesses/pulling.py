@@ -5,13 +5,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 
 from businesses.facts import Written, write_items
-from businesses.models import Business, PullStatus, SourceGap, SourcePull, SourceState, WatchlistEntry
-from businesses.sources.pull import BudgetSpent, Checkpoint, Gap, Item, PullSource, Selection, Target, Unreadable
+from businesses.gaps import bound_gaps, close_gaps, record_gap
+from businesses.models import Business, PullStatus, SourcePull, SourceState, WatchlistEntry
+from businesses.sources.pull import (
+    BudgetSpent,
+    Checkpoint,
+    Gap,
+    Item,
+    Office,
+    Profile,
+    PullSource,
+    Seen,
+    Selection,
+    Target,
+    Unreadable,
+)
 from oppspot.core.errors import NotConfigured, OutsideCallError
 
 MAX_BATCH = 2_000  # items a source may yield before a checkpoint; more are written without one
@@ -47,13 +60,15 @@ def pull_source(
     requested_by: str = "",
     should_stop: Callable[[], bool] = lambda: False,
     on_target: Callable[[Target, SourcePull], Any] = lambda target, pull: None,
+    ignore_unknown: bool = False,
 ) -> Pulled:
     """Pull the targets of `selection`. What fails is recorded with its reason, and the others go on.
 
-    Raises `NotConfigured` (also recorded). `should_stop` is asked between targets and after each checkpoint.
+    Raises `NotConfigured` (also recorded). `should_stop` is asked between targets and after each checkpoint. With
+    `ignore_unknown`, facts about companies that the register does not have are counted and no failures.
     """
     pull = SourcePull.objects.create(source=source.name, requested_by=requested_by)
-    work = _Work(source, pull, should_stop)
+    work = _Work(source, pull, should_stop, ignore_unknown)
     try:
         source.require()
         for target in source.targets(selection):
@@ -74,14 +89,18 @@ def pull_source(
     finally:
         source.close()
     work.end(PullStatus.PARTIAL if pull.failed else PullStatus.COMPLETED, "" if pull.targets else "nothing to pull")
+    close_gaps(pull, selection)
     return Pulled(pull)
 
 
 class _Work:
     """One pull and its account."""
 
-    def __init__(self, source: PullSource, pull: SourcePull, should_stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, source: PullSource, pull: SourcePull, should_stop: Callable[[], bool], ignore_unknown: bool
+    ) -> None:
         self.source, self.pull, self.should_stop = source, pull, should_stop
+        self.ignore_unknown, self.unknown = ignore_unknown, 0
 
     def one(self, target: Target) -> None:
         """Pull a target; an error of the outside world is its own, unless no target can be asked."""
@@ -92,7 +111,8 @@ class _Work:
         try:
             self._read(state, target)
         except Gap as gap:
-            self._record_gap(state, str(gap))
+            record_gap(state, str(gap))  # what lies between is for another source to fetch
+            self._note(target.key, f"gap: {gap}")
         except Superseded:
             self._note(target.key, "another pull reads it")
         except BudgetSpent:
@@ -127,21 +147,24 @@ class _Work:
             stored = SourceState.objects.select_for_update(no_key=True).get(pk=state.pk)
             if stored.checkpoint != state.checkpoint:
                 raise Superseded
-            written = write_items(items, source=self.source.name)
+            written = self._written(items)
             if checkpoint is not None:
+                bound_gaps(state, checkpoint.value)
                 state.checkpoint = dict(checkpoint.value)
                 state.save(update_fields=["checkpoint"])
         self._count(written)
         self._save()
 
-    def _record_gap(self, state: SourceState, note: str) -> None:
-        """The next pull starts without the checkpoint; what lies between is for another source to fetch."""
-        after = state.checkpoint.get("timepoint")
-        with transaction.atomic():
-            SourceGap.objects.create(source=self.source.name, target=state.target, after=after, note=note[:1_000])
-            SourceState.objects.filter(pk=state.pk).update(checkpoint={})
-        logger.warning("source_gap", source=self.source.name, target=state.target, after=after)
-        self._note(state.target, f"gap: {note}")
+    def _written(self, items: list[Item]) -> Written:
+        """An item that the database refuses does not take the others along: halves are tried, down to it alone."""
+        try:
+            with transaction.atomic():
+                return write_items(items, source=self.source.name, ignore_unknown=self.ignore_unknown)
+        except (DataError, IntegrityError) as error:
+            if len(items) == 1:
+                return Written(failures=[Unreadable(_place(items[0]), f"refused by the database: {error}")])
+        middle = len(items) // 2
+        return self._written(items[:middle]) + self._written(items[middle:])
 
     def _mark(self, state: SourceState, *, error: str = "") -> None:
         now = timezone.now()
@@ -152,6 +175,7 @@ class _Work:
     def _count(self, written: Written) -> None:
         self.pull.items += written.items
         self.pull.new += written.new
+        self.unknown += written.unknown
         for failure in written.failures:
             self._add(failure)
 
@@ -169,9 +193,15 @@ class _Work:
         self.pull.save(update_fields=["targets", "items", "new", "failed", "failures", "seen_at"])
 
     def end(self, status: PullStatus, note: str) -> None:
+        if self.unknown:
+            note = f"{note}; ".lstrip("; ") + f"{self.unknown:,} facts about companies that the register does not have"
         self.pull.status, self.pull.note, self.pull.finished_at = status, note, timezone.now()
         self.pull.save()
         logger.info(
             "source_pulled", source=self.source.name, status=status.value, targets=self.pull.targets,
             items=self.pull.items, new=self.pull.new, failed=self.pull.failed, note=note,
         )  # fmt: skip
+
+
+def _place(item: Item) -> str:
+    return f"{item.company.by} {item.company.value}" if isinstance(item, Seen | Office | Profile) else ""
