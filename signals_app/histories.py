@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from businesses.models import Appointment, Business, BusinessEvent, EventKind, OrgEvent, Status
-from businesses.payloads import InvalidPayload, OfficerChange, payload_of
+from businesses.payloads import InvalidPayload, OfficerChange, Payload, payload_of
 from oppspot.organizations.models import Organization
 from signals_app.detectors.base import Company, Fact, History, Rival
 from signals_app.models import Competitor
@@ -67,7 +67,9 @@ def _facts(
             except InvalidPayload as error:
                 unreadable.append((f"{kind}:{row['pk']}", error.message))
                 continue
-            on = row["occurred_on"] or row["observed_at"].date()
+            on = row["occurred_on"] or _seen_on(payload) or row["observed_at"].date()
+            if on < since:
+                continue
             found[row["business_id"]].append(
                 Fact(
                     f"{kind}:{row['pk']}", row["fingerprint"], row["kind"], on, row["occurred_on"] is not None,
@@ -78,6 +80,14 @@ def _facts(
         facts.sort(key=lambda fact: (fact.on, fact.fingerprint))
         found[pk] = facts[-MAX_FACTS:]
     return found
+
+
+def _seen_on(payload: Payload) -> date | None:
+    """The day of the snapshot that shows a change: it is older than the day the snapshot was loaded."""
+    try:
+        return date.fromisoformat(str(getattr(payload, "snapshot_on", "")))
+    except ValueError:
+        return None
 
 
 def _company(row: dict[str, Any]) -> Company:
