@@ -48,6 +48,7 @@ def stub(settings: Settings) -> Iterator[StubOpenAI]:
         settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-test", server.url
         yield server
         get_provider().close()  # type: ignore[attr-defined]
+        _forget_instances()  # another stub may get the same port
 
 
 def run(*arguments: Any) -> str:

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from embeddings.providers import EmbeddingProvider, get_provider
 from embeddings.providers.base import InvalidAnswer, MissingKey, ModelSpec, UnknownModel, UnknownProvider
 from embeddings.providers.deterministic import DeterministicProvider
-from embeddings.providers.registry import provider_class, provider_names
+from embeddings.providers.registry import _forget_instances, provider_class, provider_names
 from tests.embeddings.stub_openai import StubOpenAI
 
 TEXTS = ["Plumbing and heating in Leeds", "Software for hospitals", "Heating, plumbing, Leeds", "Bakery"]
@@ -30,6 +30,7 @@ def provider(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Emb
         found = get_provider()
         yield found
         found.close()  # type: ignore[attr-defined]
+        _forget_instances()  # another stub may get the same port
 
 
 def test_declares_itself(provider: EmbeddingProvider) -> None:
