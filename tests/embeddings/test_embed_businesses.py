@@ -21,7 +21,7 @@ from pytest_django import Settings
 from businesses.models import Business
 from embeddings import indexes
 from embeddings.models import EmbeddingModel
-from embeddings.providers.registry import get_provider
+from embeddings.providers.registry import _forget_instances, get_provider
 from embeddings.template import TEMPLATE
 from tests.embeddings import stub_openai as stubs
 from tests.embeddings.stub_openai import StubOpenAI
