@@ -7,13 +7,15 @@ from typing import Any
 
 MAX_SCRIPT = 1_000_000  # characters
 MAX_OBJECTS = 50_000  # that are looked at, of a page
-_WRAPPING = re.compile(r"^\s*(?://|/\*)?\s*(?:<!--|<!\[CDATA\[)(?:\s*\*/)?|(?://|/\*)?\s*(?:-->|\]\]>)(?:\s*\*/)?\s*;?\s*$")
+_WRAPPING = re.compile(
+    r"^\s*(?://|/\*)?\s*(?:<!--|<!\[CDATA\[)(?:\s*\*/)?|(?://|/\*)?\s*(?:-->|\]\]>)(?:\s*\*/)?\s*;?\s*$"
+)
 
 Thing = Mapping[str, Any]
 
 
 def things_in(scripts: Iterable[str]) -> tuple[list[Thing], list[str]]:
-    """Every object with a type, wherever it is nested, and why scripts could not be read: one does not spoil another."""
+    """Every object with a type, however nested, and why scripts could not be read: one does not spoil another."""
     found: list[Thing] = []
     problems: list[str] = []
     left = MAX_OBJECTS
