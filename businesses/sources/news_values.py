@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import feedparser
+import feedparser  # type: ignore[import-untyped]
 
-from businesses.payloads import MAX_LINE, MAX_TEXT
+from businesses.payloads import MAX_LINE
 from businesses.sources.html_pages import absolute, visible_text
 from businesses.sources.plain_text import past_moment, plain
 from businesses.sources.pull import Unreadable
@@ -20,6 +20,8 @@ from oppspot.core.http import Answer
 
 MAX_ENTRIES = 1_000  # the newest, as feeds have them first
 MAX_OPEN_TAGS = 50_000  # "<" without its ">"; the parser's time grows with them
+# What the parser lets slip on markup that it did not expect; none of it may end the pull of the other feeds.
+PARSER_ERRORS = (ValueError, LookupError, AssertionError, TypeError, AttributeError, RecursionError)
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|link\w*|format|custom\d|ptr_name|bbc_team)|mc_[ce]id|[fgy]clid|gclsrc|dclid|msclkid|"
     r"cmpid|cmp|ito|xtor|igshid|ref_src|_hs(?:enc|mi)|ftag|guccounter|smid|ncid|sr_share|spref",
@@ -42,9 +44,12 @@ def entries_of(answer: Answer, now: datetime) -> Iterator[Entry | Unreadable]:
     if answer.body.count(b"<") - answer.body.count(b">") > MAX_OPEN_TAGS:
         raise PermanentError("What the address answers with is not a feed: it is full of tags that never end.")
     headers = {"content-type": answer.headers.get("content-type", ""), "content-location": answer.url}
-    feed = feedparser.parse(
-        io.BytesIO(answer.body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
-    )
+    try:
+        feed = feedparser.parse(
+            io.BytesIO(answer.body), response_headers=headers, sanitize_html=False, resolve_relative_uris=False
+        )
+    except PARSER_ERRORS as error:
+        raise PermanentError(f"The feed cannot be parsed: {type(error).__name__}.") from error
     if not feed.version and not feed.entries:
         raise PermanentError("What the address answers with is not a feed.")
     publisher = visible_text(_text(feed.feed, "title"), MAX_LINE)
