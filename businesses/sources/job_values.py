@@ -23,6 +23,7 @@ class Posting:
     url: str
     payload: Mapping[str, Any]
     posted_on: date | None
+    found_at: str = ""  # the page of its own that it was read from
 
     @property
     def key(self) -> str:
