@@ -153,12 +153,19 @@ def lines_of(root: LexborNode | None) -> list[str]:
 
 
 def visible_text(html: str, limit: int = MAX_TEXT) -> str:
-    """The text of a fragment of HTML, or of one that was escaped once more; plain text stays as it is."""
+    """The text of a fragment of HTML, or of one that was escaped once more; plain text stays as it is.
+
+    Empty for markup that is built to exhaust whoever parses it.
+    """
     for _ in range(2):
         if not has_markup(html):
             break
-        check_nesting(html[:MAX_VISIBLE])
-        html = " ".join(lines_of(LexborHTMLParser(html[:MAX_VISIBLE]).body))
+        html = html[:MAX_VISIBLE].encode("utf-8", "replace").decode()  # the parser takes no lone surrogates
+        try:
+            check_nesting(html)
+        except PermanentError:
+            return ""
+        html = " ".join(lines_of(LexborHTMLParser(html).body))
     return plain(html, limit)
 
 

@@ -140,7 +140,7 @@ def _event(company: str, posting: Posting, counts: Mapping[str, int]) -> Seen:
         EventKind.JOB_POSTED,
         posting.posted_on,
         (company, posting.identity),
-        dict(posting.payload) | counts,
+        {**posting.payload, **counts},
         posting.url,
     )
 

@@ -44,7 +44,7 @@ def posting_of(thing: Thing, page: str, today: date) -> Posting:
     url = without_tracking(absolute(own, own)) if own else ""
     locations = _locations(thing)
     posted_on = past_day(text_of(thing.get("datePosted")), today)
-    identifier = plain(text_of(thing.get("identifier")), MAX_LINE)
+    identifier = _identifier(thing.get("identifier"))
     payload = JobPosted(
         title=title,
         description=_description(thing),
@@ -58,6 +58,12 @@ def posting_of(thing: Thing, page: str, today: date) -> Posting:
     place = " ".join([normalise_name(title), *(normalise_name(each) for each in locations)])
     identity = f"id {identifier}" if identifier else f"url {address_key(url)}" if url else f"title {place}"
     return Posting(identity, url or page, payload.model_dump(mode="json", exclude_none=True), posted_on)
+
+
+def _identifier(value: Any) -> str:
+    """Of `{"@type": "PropertyValue", "name": "Acme", "value": "123"}` the value: the name is whose it is."""
+    given = next(iter(each_of(value)), None)
+    return plain(text_of(given.get("value")) if isinstance(given, dict) else given, MAX_LINE)
 
 
 def _description(thing: Thing) -> str:

@@ -54,7 +54,7 @@ def technologies_of(shown: Shown) -> list[str]:
         for one in technologies()
         if _is_at(one, places)
         or any(text.startswith(start.lower()) for text in generators for start in one.generators)
-        or any(headers.get(name, "\x00").startswith(start) for name, start in one.headers.items())
+        or any(name in headers and headers[name].startswith(start) for name, start in one.headers.items())
         or any(_is_named(cookie, name) for cookie in cookies for name in one.cookies)
     )
 

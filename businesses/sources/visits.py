@@ -50,6 +50,8 @@ class Visits:
         self._check(url)
         self._wait(url)
         answer = guarded_client().fetch(url, etag=etag, last_modified=last_modified, content_types=types)
+        if answer.is_unchanged and not (etag or last_modified):
+            raise PermanentError(f"{_host(url)} answered that nothing changed, although nothing was compared.")
         if answer.url != url:
             self._check(answer.url)
         return answer
