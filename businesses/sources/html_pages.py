@@ -19,6 +19,7 @@ MAX_LINKS, MAX_RESOURCES = 2_000, 1_000
 MAX_URL = 2_000
 MAX_VISIBLE = 200_000  # characters
 MAX_BANNER = 2_000  # characters of a cookie banner; what is larger is the page itself
+MAX_BANNERS = 20  # elements that may be one; measuring each takes time by its size
 
 UNSEEN = {
     "script", "style", "noscript", "template", "svg", "math", "iframe", "object", "canvas", "audio", "video", "head",
@@ -132,7 +133,7 @@ def check_nesting(text: str) -> None:
 def lines_of(root: LexborNode | None) -> list[str]:
     """Visible text by blocks. What is hidden from readers, and banners about cookies, are left out."""
     parts: list[str] = []
-    size = 0
+    size = banners = 0
     stack: list[LexborNode | str] = [] if root is None else [root]
     while stack and size < MAX_VISIBLE:
         item = stack.pop()
@@ -142,6 +143,10 @@ def lines_of(root: LexborNode | None) -> list[str]:
             parts.append(item.text_content or "")
             size += len(parts[-1])
         elif item.tag not in UNSEEN and not _is_hidden(item):
+            if banners < MAX_BANNERS and _is_named_banner(item):
+                banners += 1
+                if len(item.text()) <= MAX_BANNER:
+                    continue
             is_block = item.tag not in INLINE
             children = list(item.iter(include_text=True))
             parts.append("\n" if is_block else "")
@@ -175,12 +180,13 @@ def _is_hidden(node: LexborNode) -> bool:
         return False
     if "hidden" in given or (given.get("aria-hidden") or "").lower() == "true":
         return True
-    if _HIDING.search(re.sub(r"\s+", "", (given.get("style") or "")[:1_000])):
-        return True
-    named = f"{given.get('id') or ''} {given.get('class') or ''}"
-    if node.tag in _WHOLE or not _BANNER.search(named[:1_000]):
-        return False
-    return len(node.text()) <= MAX_BANNER
+    return bool(_HIDING.search(re.sub(r"\s+", "", (given.get("style") or "")[:1_000])))
+
+
+def _is_named_banner(node: LexborNode) -> bool:
+    given = node.attributes
+    named = f"{given.get('id') or ''} {given.get('class') or ''}" if given else ""
+    return node.tag not in _WHOLE and bool(_BANNER.search(named[:1_000]))
 
 
 def _meta(tree: LexborHTMLParser, name: str, attribute: str = "name") -> str:

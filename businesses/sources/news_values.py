@@ -23,7 +23,7 @@ MAX_OPEN_TAGS = 50_000  # "<" without its ">"; the parser's time grows with them
 # What the parser lets slip on markup that it did not expect; none of it may end the pull of the other feeds.
 PARSER_ERRORS = (ValueError, LookupError, AssertionError, TypeError, AttributeError, RecursionError)
 _TRACKING = re.compile(
-    r"utm_\w+|at_(?:medium|campaign|link\w*|format|custom\d|ptr_name|bbc_team)|mc_[ce]id|[fgy]clid|gclsrc|dclid|msclkid|"
+    r"utm_\w+|at_(?:medium|campaign|link\w*|format|custom\d|ptr_name|bbc_team)|mc_[ce]id|(?:fb|g|y)clid|gclsrc|dclid|msclkid|"
     r"cmpid|cmp|ito|xtor|igshid|ref_src|_hs(?:enc|mi)|ftag|guccounter|smid|ncid|sr_share|spref",
     re.I,
 )
@@ -41,6 +41,8 @@ class Entry:
 
 def entries_of(answer: Answer, now: datetime) -> Iterator[Entry | Unreadable]:
     """Broken XML is read as far as it can be. Raises `PermanentError` for what is no feed."""
+    if not answer.body.strip():
+        raise PermanentError("What the address answers with is not a feed: it is empty.")
     if answer.body.count(b"<") - answer.body.count(b">") > MAX_OPEN_TAGS:
         raise PermanentError("What the address answers with is not a feed: it is full of tags that never end.")
     headers = {"content-type": answer.headers.get("content-type", ""), "content-location": answer.url}
@@ -50,7 +52,7 @@ def entries_of(answer: Answer, now: datetime) -> Iterator[Entry | Unreadable]:
         )
     except PARSER_ERRORS as error:
         raise PermanentError(f"The feed cannot be parsed: {type(error).__name__}.") from error
-    if not feed.version and not feed.entries:
+    if not feed.get("version") and not feed.entries:
         raise PermanentError("What the address answers with is not a feed.")
     publisher = visible_text(_text(feed.feed, "title"), MAX_LINE)
     for place, raw in enumerate(feed.entries[:MAX_ENTRIES], start=1):

@@ -11,6 +11,7 @@ from businesses.models import BusinessEvent, SourceState
 from businesses.payloads import payload_of
 from businesses.sources import visits
 from businesses.sources.company_website import CompanyWebsite
+from oppspot.core.http import guarded_client
 from oppspot.jobs.models import RateBucket
 from tests.businesses.sources.websites import (
     HOSTS,
@@ -181,7 +182,7 @@ def test_requests_to_a_host_keep_their_distance_and_a_long_queue_is_for_later(
     web: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    monkeypatch.setattr(visits.time, "sleep", slept.append)
+    monkeypatch.setattr("businesses.sources.visits.time.sleep", slept.append)
     company = web.company()
     web.show("/", page())
     web.pull(CompanyWebsite(), company)
@@ -244,8 +245,8 @@ def test_what_passes_leaves_everything_as_it_was(web: Site, answer: Any) -> None
 
 
 def test_a_server_that_trickles_is_left(web: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    fetch = visits.guarded_client().fetch
-    monkeypatch.setattr(visits.guarded_client(), "fetch", lambda url, **given: fetch(url, **given, seconds=0.3))
+    fetch = guarded_client().fetch
+    monkeypatch.setattr(guarded_client(), "fetch", lambda url, **given: fetch(url, **given, seconds=0.3))
     company = web.company()
     web.on("/", trickle(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"))
     assert "did not answer within" in reasons(web.pull(Hasty(), company).pull)

@@ -80,6 +80,12 @@ def test_pages_made_to_exhaust_a_parser_are_refused_quickly(text: str) -> None:
     assert time.process_time() - start < 5
 
 
+def test_banners_within_banners_do_not_take_long() -> None:
+    start = time.process_time()
+    assert read_page(answer("<div class=cookies>" * 5_000 + "word " * 300_000)).lines
+    assert time.process_time() - start < 5
+
+
 def test_large_ordinary_pages_are_read() -> None:
     rows = "<tr class=row><td><a href=/x title='a b c'>x</a><td><span><b>text</b> of a cell</span></td></tr>" * 10_000
     picture = '<img src="data:image/png;base64,' + "iVBO/Rw0KGgo+" * 20_000 + '">'

@@ -32,7 +32,7 @@ class Site(Stub):
 
     metadata: socket.socket  # where no guarded call may lead
 
-    def show(self, path: str, body: str, **headers: str) -> None:
+    def show(self, path: str, body: str, **headers: Any) -> None:
         self.on(path, html(body, **headers))
 
     def company(self, name: str = "Acme Widgets Ltd", **fields: Any) -> Business:
@@ -50,7 +50,7 @@ class Site(Stub):
         return pull_source(source, Selection(**selection))
 
 
-def html(body: str, **headers: str) -> Behaviour:
+def html(body: str, **headers: Any) -> Behaviour:
     return reply(body.encode(), **headers)
 
 
