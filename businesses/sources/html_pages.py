@@ -125,6 +125,11 @@ def check_nesting(text: str) -> None:
         opened[name] += change
         depth += change
         formatting += change if name in _FORMATTING else 0
+    check_attributes(text)
+
+
+def check_attributes(text: str) -> None:
+    """Raises `PermanentError` for tags that have more attributes than any that is meant to be read."""
     long = (found[1] for found in _ATTRIBUTES.finditer(text) if len(found[1]) > MANY_ATTRIBUTES)
     if sum(len(re.split(r"[\s/]+", _QUOTED.sub(" ", tag))) ** 2 for tag in long) > MAX_ATTRIBUTES:
         raise PermanentError("A tag of the page has too many attributes to be read.")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import feedparser  # type: ignore[import-untyped]
 
 from businesses.payloads import MAX_LINE
-from businesses.sources.html_pages import absolute, visible_text
+from businesses.sources.html_pages import absolute, check_attributes, visible_text
 from businesses.sources.plain_text import past_moment, plain
 from businesses.sources.pull import Unreadable
 from oppspot.core.errors import PermanentError
@@ -45,6 +45,7 @@ def entries_of(answer: Answer, now: datetime) -> Iterator[Entry | Unreadable]:
         raise PermanentError("What the address answers with is not a feed: it is empty.")
     if answer.body.count(b"<") - answer.body.count(b">") > MAX_OPEN_TAGS:
         raise PermanentError("What the address answers with is not a feed: it is full of tags that never end.")
+    check_attributes(answer.body.decode("latin-1"))  # any bytes will do to count them
     headers = {"content-type": answer.headers.get("content-type", ""), "content-location": answer.url}
     try:
         feed = feedparser.parse(

@@ -189,6 +189,7 @@ BOMB = b'<?xml version="1.0"?><!DOCTYPE r [<!ENTITY a "' + b"x" * 1_000 + b'"><!
         (b'{"items": []}', "not a feed"),
         (b"\x00\xff\xfe\x00" * 100, "not a feed"),
         (b"<a" * 500_000, "tags that never end"),
+        (b"<rss><item " + b" ".join(b"a%d='1'" % n for n in range(50_000)) + b">", "too many attributes"),
     ],
 )
 def test_what_is_no_feed_is_said(body: bytes, reason: str) -> None:
