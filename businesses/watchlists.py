@@ -31,6 +31,13 @@ class NameTaken(OppspotError):
     status = 409
 
 
+class NoSuchWatchlist(OppspotError):
+    """There is no such object."""
+
+    code = "not_found"
+    status = 404
+
+
 class WatchlistFull(OppspotError):
     """The watchlist cannot hold that many companies."""
 
@@ -70,7 +77,7 @@ def create_watchlist(*, org: Organization, name: str, description: str = "", cre
 
 
 def edit_watchlist(*, org: Organization, watchlist_id: UUID, changes: Mapping[str, Any]) -> Watchlist:
-    """Write `changes` (of `EDITABLE`). Raises `NameTaken`, `InvalidInput` and `Watchlist.DoesNotExist`."""
+    """Write `changes` (of `EDITABLE`). Raises `NameTaken`, `InvalidInput` and `NoSuchWatchlist`."""
     if refused := sorted(set(changes) - EDITABLE):
         raise ValueError(f"not editable: {', '.join(refused)}")
     with transaction.atomic():
@@ -82,7 +89,7 @@ def edit_watchlist(*, org: Organization, watchlist_id: UUID, changes: Mapping[st
 
 
 def delete_watchlist(*, org: Organization, watchlist_id: UUID) -> int:
-    """Delete a watchlist; returns how many companies were on it. Raises `Watchlist.DoesNotExist`."""
+    """Delete a watchlist; returns how many companies were on it. Raises `NoSuchWatchlist`."""
     with transaction.atomic():
         watchlist = _locked(org, watchlist_id)
         removed, _ = entries_of(org=org, watchlist_id=watchlist_id).delete()
@@ -102,7 +109,7 @@ def add_businesses(
 ) -> Added:
     """Put companies on a watchlist; those that are on it stay as they are. `matched_by` may differ by company.
 
-    Raises `WatchlistFull`, without adding any, and `Watchlist.DoesNotExist`.
+    Raises `WatchlistFull`, without adding any, and `NoSuchWatchlist`.
     """
     wanted = list(dict.fromkeys(business_ids))
     with transaction.atomic():
@@ -131,7 +138,7 @@ def add_businesses(
 
 
 def remove_businesses(*, org: Organization, watchlist_id: UUID, business_ids: Collection[UUID]) -> int:
-    """Take companies off a watchlist; returns how many were on it. Raises `Watchlist.DoesNotExist`."""
+    """Take companies off a watchlist; returns how many were on it. Raises `NoSuchWatchlist`."""
     with transaction.atomic():
         _locked(org, watchlist_id)
         removed, _ = entries_of(org=org, watchlist_id=watchlist_id).filter(business__in=business_ids).delete()
@@ -144,7 +151,7 @@ def match_rows(
 ) -> Report:
     """Match `rows` with the register and put what was found on the watchlist, unless `dry_run`.
 
-    The report is of the list as it was before. Raises `WatchlistFull` and `Watchlist.DoesNotExist`.
+    The report is of the list as it was before. Raises `WatchlistFull` and `NoSuchWatchlist`.
     """
     with transaction.atomic():
         _locked(org, watchlist_id)
@@ -159,7 +166,10 @@ def match_rows(
 
 def _locked(org: Organization, watchlist_id: UUID) -> Watchlist:
     """The watchlist, held until the transaction ends: who adds to it counts what others have added."""
-    watchlist: Watchlist = Watchlist.objects.for_org(org).select_for_update(no_key=True).get(pk=watchlist_id)
+    watchlists = Watchlist.objects.for_org(org).select_for_update(no_key=True)
+    watchlist: Watchlist | None = watchlists.filter(pk=watchlist_id).first()
+    if watchlist is None:
+        raise NoSuchWatchlist
     return watchlist
 
 

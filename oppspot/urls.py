@@ -8,8 +8,16 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.routers import SimpleRouter
 
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
+from businesses.org_events_api import OrgEventViewSet
+from businesses.watchlist_api import (
+    WatchlistEntryViewSet,
+    WatchlistMatchViewSet,
+    WatchlistRemovalViewSet,
+    WatchlistViewSet,
+)
 from embeddings.api import SemanticSearchView, SimilarSearchView, SimilarToView
 from embeddings.generation_api import GenerateEmbeddingsView
+from embeddings.watchlist_api import WatchlistFillView
 from oppspot.core import health
 from oppspot.jobs import health as jobs_health
 from oppspot.jobs.api import JobViewSet
@@ -20,8 +28,16 @@ router.register("businesses", BusinessViewSet, basename="business")
 router.register(r"businesses/(?P<business_id>[^/.]+)/events", BusinessEventViewSet, basename="business-event")
 router.register("sic-codes", SicCodeViewSet, basename="sic-code")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
+router.register("events", OrgEventViewSet, basename="org-event")
 router.register("jobs", JobViewSet, basename="job")
 router.register("members", MemberViewSet, basename="member")
+router.register("watchlists", WatchlistViewSet, basename="watchlist")
+for name, viewset in (
+    ("entries", WatchlistEntryViewSet),
+    ("entries/remove", WatchlistRemovalViewSet),
+    ("match", WatchlistMatchViewSet),
+):
+    router.register(rf"watchlists/(?P<watchlist_id>[^/.]+)/{name}", viewset, basename=f"watchlist-{name}")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
@@ -34,6 +50,7 @@ urlpatterns = [
     path("api/v1/embeddings/generate/", GenerateEmbeddingsView.as_view(), name="embeddings-generate"),
     path("api/v1/search/semantic/", SemanticSearchView.as_view(), name="search-semantic"),
     path("api/v1/search/similar/", SimilarSearchView.as_view(), name="search-similar"),
+    path("api/v1/watchlists/<uuid:watchlist_id>/fill/", WatchlistFillView.as_view(), name="watchlist-fill"),
     path("api/v1/organization/", OrganizationView.as_view(), name="organization"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),

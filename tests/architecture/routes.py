@@ -20,6 +20,7 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/businesses/<business_id>/events/": {"GET": READ},
     "/api/v1/businesses/<uuid:pk>/similar/": {"GET": READ},
     "/api/v1/embeddings/generate/": {"POST": WRITE},
+    "/api/v1/events/": {"GET": READ, "POST": WRITE},
     "/api/v1/jobs/": {"GET": READ},
     "/api/v1/jobs/<pk>/": {"GET": READ},
     "/api/v1/jobs/<pk>/cancel/": {"POST": WRITE},
@@ -30,6 +31,12 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/search/semantic/": {"POST": READ},
     "/api/v1/search/similar/": {"POST": READ},
     "/api/v1/sic-codes/": {"GET": READ},
+    "/api/v1/watchlists/": {"GET": READ, "POST": WRITE},
+    "/api/v1/watchlists/<pk>/": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
+    "/api/v1/watchlists/<uuid:watchlist_id>/fill/": {"POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/entries/": {"GET": READ, "POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/entries/remove/": {"POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/match/": {"POST": WRITE},
 }
 OWNED = {
     "/api/v1/api-keys/<pk>/": "api_key",
@@ -37,6 +44,11 @@ OWNED = {
     "/api/v1/jobs/<pk>/cancel/": "run",
     "/api/v1/jobs/<pk>/retry/": "run",
     "/api/v1/members/<pk>/": "membership",
+    "/api/v1/watchlists/<pk>/": "watchlist",
+    "/api/v1/watchlists/<uuid:watchlist_id>/fill/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/entries/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/entries/remove/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/match/": "watchlist",
 }
 
 # Open to everyone, with what they answer.

@@ -11,6 +11,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from businesses.models import Business
+from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
@@ -25,11 +26,18 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/api-keys/": "name",
     "/api/v1/businesses/<pk>/": "description",
     "/api/v1/embeddings/generate/": "priority",
+    "/api/v1/events/": "kind",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
     "/api/v1/members/<pk>/": "role",
     "/api/v1/search/semantic/": "query",
     "/api/v1/search/similar/": "examples",
+    "/api/v1/watchlists/": "description",
+    "/api/v1/watchlists/<pk>/": "name",
+    "/api/v1/watchlists/<uuid:watchlist_id>/fill/": "query",
+    "/api/v1/watchlists/<watchlist_id>/entries/": "note",
+    "/api/v1/watchlists/<watchlist_id>/entries/remove/": "business_ids",
+    "/api/v1/watchlists/<watchlist_id>/match/": "rows",
 }
 
 # Bodies with @ for the name of a text field of the endpoint.
@@ -103,12 +111,18 @@ def run_id(org_a: Organization) -> UUID:
 
 
 @pytest.fixture
-def url_of(company: Business, member: Membership, run_id: UUID) -> Callable[[str], str]:
+def watchlist_id(org_a: Organization) -> UUID:
+    return create_watchlist(org=org_a, name="ours").pk
+
+
+@pytest.fixture
+def url_of(company: Business, member: Membership, run_id: UUID, watchlist_id: UUID) -> Callable[[str], str]:
     """The address of something that is there."""
 
+    owned = {"members": member.pk, "jobs": run_id, "watchlists": watchlist_id}
+
     def url(template: str) -> str:
-        found = member.pk if "members" in template else run_id if "jobs" in template else company.pk
-        return re.sub(r"<[^>]+>", str(found), template)
+        return re.sub(r"<[^>]+>", str(owned.get(template.split("/")[3], company.pk)), template)
 
     return url
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from businesses.models import Business, BusinessEvent
+from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
 from oppspot.jobs.models import Run
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import ApiKey, Membership, Organization, User
@@ -28,6 +28,7 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
+KEPT = (ApiKey, Membership, Run, Watchlist, WatchlistEntry, OrgEvent)
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -42,6 +43,20 @@ class World:
         self.membership: Membership = Membership.objects.for_org(self.org).get(role=Role.MEMBER)
         emitted = emit("sample/work.do", {"key": self.canary}, org=self.org, requested_by=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
+        self._watch()
+
+    def _watch(self) -> None:
+        watched = Business.objects.filter(name="Watched").first() or make_business("Watched")
+        search = {"query": self.canary, "mode": "lexical", "filters": {}, "limit": 1}
+        texts = {"name": self.canary, "description": self.canary, "search": search}
+        self.watchlist: Watchlist = Watchlist.objects.for_org(self.org).create(org=self.org, **texts)
+        self.entry: WatchlistEntry = WatchlistEntry.objects.for_org(self.org).create(
+            org=self.org, watchlist=self.watchlist, business=watched, note=self.canary
+        )
+        self.event: OrgEvent = OrgEvent.objects.for_org(self.org).create(
+            org=self.org, business=watched, kind="meeting", source=self.canary, payload={"with": self.canary},
+            fingerprint=uuid.uuid4(), created_by=self.canary,
+        )  # fmt: skip
 
     def client(self, role: Role) -> APIClient:
         return client_of(self.users[role])
@@ -141,7 +156,7 @@ def test_other_methods_are_not_allowed(own: World, company: Business, route: Rou
 def test_a_foreign_object_answers_as_a_missing_one(
     own: World, foreign: World, company: Business, template: str, method: str
 ) -> None:
-    before = [list(model.all_orgs.order_by("pk").values()) for model in (ApiKey, Membership, Run)]
+    before = [list(model.all_orgs.order_by("pk").values()) for model in KEPT]
     client = client_of(own.users[Role.OWNER])
     urls = [foreign.url(template, company), re.sub(r"<[^>]+>", MISSING, template)]
     answers = [getattr(client, method.lower())(url, {}) for url in urls]
@@ -150,7 +165,7 @@ def test_a_foreign_object_answers_as_a_missing_one(
         for answer in answers
     )
     assert first == second
-    assert before == [list(model.all_orgs.order_by("pk").values()) for model in (ApiKey, Membership, Run)]
+    assert before == [list(model.all_orgs.order_by("pk").values()) for model in KEPT]
 
 
 def probes(template: str, foreign: World, company: Business) -> list[str]:
