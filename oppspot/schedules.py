@@ -6,4 +6,5 @@ SCHEDULES: list[Scheduled] = [
     # What imports changed, and edits whose own run failed.
     Scheduled("nightly embeddings", "30 2 * * *", "embeddings/request.generate", {"generate_all": True}),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
+    Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
 ]

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from businesses.admin.sources_page import sources_urls
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
 from businesses.org_events_api import OrgEventViewSet
 from businesses.watchlist_api import (
@@ -44,6 +45,7 @@ urlpatterns = [
     path(
         "favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL.lstrip('/')}core/favicon.svg"), name="favicon"
     ),
+    path("admin/businesses/sources/", include(sources_urls(admin.site))),  # before the admin, which answers all below
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
     path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),
