@@ -18,6 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.views.generic import TemplateView
 from unfold.views import UnfoldModelAdminViewMixin
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from businesses.matching import Outcome, Row
 from businesses.models import Watchlist
@@ -29,7 +30,7 @@ SHOWN = 200  # rows of a kind on the page
 
 
 class UploadForm(forms.Form):
-    file = forms.FileField(label="CSV file")
+    file = forms.FileField(label="CSV file", widget=UnfoldAdminFileFieldWidget({"accept": ".csv,.tsv,.txt,text/csv"}))
 
 
 class OfWatchlistView(UnfoldModelAdminViewMixin, TemplateView):
@@ -67,7 +68,7 @@ class UploadView(OfWatchlistView):
     template_name = "businesses/admin_upload.html"
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        limits = {"max_rows": MAX_ROWS, "max_megabytes": MAX_BYTES // 1024 // 1024}
+        limits = {"max_rows": f"{MAX_ROWS:,}", "max_megabytes": MAX_BYTES // 1024 // 1024}
         return super().get_context_data(**{"form": UploadForm(), **kwargs}) | limits
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
