@@ -198,6 +198,7 @@ class WatchlistEntryAdmin(LargeTableAdmin):
 
     form = EntryForm
     list_display = ["shown_company", "number", "town", "shown_list", "organisation", "matched_by", "added"]
+    list_display_links = ["added"]
     list_filter = [
         ("org", AutocompleteSelectFilter),
         WatchlistFilter,

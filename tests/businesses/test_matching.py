@@ -1,5 +1,6 @@
 """Which company a row means: by number, domain or name, never by a guess, and always with a reason."""
 
+import re
 import string
 from typing import Any
 
@@ -166,6 +167,24 @@ def test_ten_thousand_rows_take_a_handful_of_queries(watchlist: Watchlist, acme:
     assert report.counts["matched"] == 1
     domains = next(query["sql"] for query in queries.captured_queries if "d1.example" in query["sql"])
     assert """NOT ("businesses"."domain" = '')""" in domains, "the partial index's condition"
+
+
+def test_each_look_up_of_many_values_can_use_its_index(watchlist: Watchlist) -> None:
+    """Postgres derives the condition of a partial index from a list of up to 100 values, not from a longer one."""
+    rows: list[dict[str, str]] = [{"domain": f"d{place}.example", "name": f"Company {place}"} for place in range(300)]
+    rows += [{"number": f"{place:08}"} for place in range(300)]
+    with CaptureQueriesContext(connection) as queries:
+        report_of(watchlist, *rows)
+    selects = [query["sql"] for query in queries.captured_queries if query["sql"].startswith("SELECT")]
+    plans = []
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for select in selects:
+            cursor.execute(f"EXPLAIN {select}")
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+    assert len(plans) == 3
+    for index in ("business_company_number_once", "business_domain", "business_name_normalised"):
+        assert any(re.search(rf"Scan (using|on) {index}\b", plan) for plan in plans), (index, plans)
 
 
 TEXT = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=40)
