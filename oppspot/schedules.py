@@ -7,4 +7,9 @@ SCHEDULES: list[Scheduled] = [
     Scheduled("nightly embeddings", "30 2 * * *", "embeddings/request.generate", {"generate_all": True}),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
     Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
+    # Sources, each at a time of its own: what is watched, and no more often than it changes.
+    Scheduled("companies house", "15 */6 * * *", "source/pull.run", {"source": "companies_house_api"}),
+    Scheduled("news feeds", "*/30 * * * *", "source/pull.run", {"source": "news_feeds"}),
+    Scheduled("job postings", "40 4 * * *", "source/pull.run", {"source": "job_postings"}),
+    Scheduled("company websites", "10 3 * * *", "source/pull.run", {"source": "company_website"}),
 ]
