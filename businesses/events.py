@@ -33,3 +33,8 @@ class SourcePullRun(BaseModel):
         except UnknownSource as error:
             raise ValueError(error.message) from None
         return name
+
+
+@event("source/pulls.tidy")
+class SourcePullsTidy(BaseModel):
+    """The accounts of pulls are to be tidied: old ones deleted, those of dead processes closed."""

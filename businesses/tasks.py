@@ -1,10 +1,11 @@
-"""Functions about companies: pulling a source, in as many parts as its limits make of it."""
+"""Functions about companies: pulling a source, in as many parts as its limits make of it, and tidying up after."""
 
 from itertools import count
 from typing import Any
 
-from businesses.events import SourcePullRun
+from businesses.events import SourcePullRun, SourcePullsTidy
 from businesses.models import Business, Watchlist, WatchlistEntry
+from businesses.pull_history import close_dead_pulls, delete_old_pulls
 from businesses.pulling import pull_source
 from businesses.sources.pull import Selection
 from businesses.sources.registry import source_class
@@ -54,3 +55,8 @@ def _businesses(ctx: Context, data: SourcePullRun) -> Any:
         raise PermanentError("There is no such watchlist.")
     entries = WatchlistEntry.objects.for_org(ctx.org).filter(watchlist=watchlist)
     return Business.objects.filter(pk__in=entries.values("business_id"))
+
+
+@function(on=SourcePullsTidy)
+def tidy_pulls(ctx: Context, data: SourcePullsTidy) -> dict[str, int]:
+    return {"closed": close_dead_pulls(), "deleted": delete_old_pulls()}

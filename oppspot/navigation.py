@@ -19,6 +19,13 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Embedding models", "model_training", "admin:embeddings_embeddingmodel_changelist",
              "embeddings.view_embeddingmodel"),
         ]),
+        ("Watching", [
+            ("Watchlists", "visibility", "admin:businesses_watchlist_changelist", "businesses.view_watchlist"),
+            ("Own events", "edit_note", "admin:businesses_orgevent_changelist", "businesses.view_orgevent"),
+            ("Sources", "rss_feed", "businesses_sources", "businesses.view_sourcepull"),
+            ("Pulls", "download", "admin:businesses_sourcepull_changelist", "businesses.view_sourcepull"),
+            ("Feeds", "newspaper", "admin:businesses_feed_changelist", "businesses.view_feed"),
+        ]),
         ("Signals", [
             ("Who is moving", "local_fire_department", "admin:signals_app_businessscore_changelist",
              "signals_app.view_businessscore"),

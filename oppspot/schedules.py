@@ -9,4 +9,10 @@ SCHEDULES: list[Scheduled] = [
     # Ages are counted in days of UTC.
     Scheduled("daily signal scores", "5 0 * * *", "signals/scores.refresh", time_zone="UTC"),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
+    Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
+    # Sources, each at a time of its own: what is watched, and no more often than it changes.
+    Scheduled("companies house", "15 */6 * * *", "source/pull.run", {"source": "companies_house_api"}),
+    Scheduled("news feeds", "*/30 * * * *", "source/pull.run", {"source": "news_feeds"}),
+    Scheduled("job postings", "40 4 * * *", "source/pull.run", {"source": "job_postings"}),
+    Scheduled("company websites", "10 3 * * *", "source/pull.run", {"source": "company_website"}),
 ]

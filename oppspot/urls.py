@@ -7,9 +7,18 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from businesses.admin.sources_page import sources_urls
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
+from businesses.org_events_api import OrgEventViewSet
+from businesses.watchlist_api import (
+    WatchlistEntryViewSet,
+    WatchlistMatchViewSet,
+    WatchlistRemovalViewSet,
+    WatchlistViewSet,
+)
 from embeddings.api import SemanticSearchView, SimilarSearchView, SimilarToView
 from embeddings.generation_api import GenerateEmbeddingsView
+from embeddings.watchlist_api import WatchlistFillView
 from oppspot.core import health
 from oppspot.jobs import health as jobs_health
 from oppspot.jobs.api import JobViewSet
@@ -28,12 +37,21 @@ router.register("members", MemberViewSet, basename="member")
 router.register("scores", ScoreViewSet, basename="score")
 router.register("signals", SignalViewSet, basename="signal")
 router.register("source-reliability", ReliabilityViewSet, basename="source-reliability")
+router.register("events", OrgEventViewSet, basename="org-event")
+router.register("watchlists", WatchlistViewSet, basename="watchlist")
+for name, viewset in (
+    ("entries", WatchlistEntryViewSet),
+    ("entries/remove", WatchlistRemovalViewSet),
+    ("match", WatchlistMatchViewSet),
+):
+    router.register(rf"watchlists/(?P<watchlist_id>[^/.]+)/{name}", viewset, basename=f"watchlist-{name}")
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="api-docs")),
     path(
         "favicon.ico", RedirectView.as_view(url=f"/{settings.STATIC_URL.lstrip('/')}core/favicon.svg"), name="favicon"
     ),
+    path("admin/businesses/sources/", include(sources_urls(admin.site))),  # before the admin, which answers all below
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
     path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),
@@ -42,6 +60,7 @@ urlpatterns = [
     path("api/v1/embeddings/generate/", GenerateEmbeddingsView.as_view(), name="embeddings-generate"),
     path("api/v1/search/semantic/", SemanticSearchView.as_view(), name="search-semantic"),
     path("api/v1/search/similar/", SimilarSearchView.as_view(), name="search-similar"),
+    path("api/v1/watchlists/<uuid:watchlist_id>/fill/", WatchlistFillView.as_view(), name="watchlist-fill"),
     path("api/v1/organization/", OrganizationView.as_view(), name="organization"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
     path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),

@@ -23,6 +23,7 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/competitors/": {"GET": READ, "POST": WRITE},
     "/api/v1/competitors/<pk>/": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
     "/api/v1/embeddings/generate/": {"POST": WRITE},
+    "/api/v1/events/": {"GET": READ, "POST": WRITE},
     "/api/v1/jobs/": {"GET": READ},
     "/api/v1/jobs/<pk>/": {"GET": READ},
     "/api/v1/jobs/<pk>/cancel/": {"POST": WRITE},
@@ -39,6 +40,12 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/signals/<pk>/": {"GET": READ, "PATCH": WRITE},
     "/api/v1/signals/<pk>/confirm/": {"POST": WRITE},
     "/api/v1/source-reliability/": {"GET": READ},
+    "/api/v1/watchlists/": {"GET": READ, "POST": WRITE},
+    "/api/v1/watchlists/<pk>/": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
+    "/api/v1/watchlists/<uuid:watchlist_id>/fill/": {"POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/entries/": {"GET": READ, "POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/entries/remove/": {"POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/match/": {"POST": WRITE},
 }
 OWNED = {
     "/api/v1/api-keys/<pk>/": "api_key",
@@ -49,6 +56,11 @@ OWNED = {
     "/api/v1/members/<pk>/": "membership",
     "/api/v1/signals/<pk>/": "signal",
     "/api/v1/signals/<pk>/confirm/": "signal",
+    "/api/v1/watchlists/<pk>/": "watchlist",
+    "/api/v1/watchlists/<uuid:watchlist_id>/fill/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/entries/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/entries/remove/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/match/": "watchlist",
 }
 
 # Open to everyone, with what they answer.

@@ -10,6 +10,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from businesses.models import Business
+from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
@@ -28,6 +29,7 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/competitors/": "name",
     "/api/v1/competitors/<pk>/": "name",
     "/api/v1/embeddings/generate/": "priority",
+    "/api/v1/events/": "kind",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
     "/api/v1/members/<pk>/": "role",
@@ -36,6 +38,12 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/signals/": "quote",
     "/api/v1/signals/<pk>/": "status",
     "/api/v1/signals/<pk>/confirm/": "reason",
+    "/api/v1/watchlists/": "description",
+    "/api/v1/watchlists/<pk>/": "name",
+    "/api/v1/watchlists/<uuid:watchlist_id>/fill/": "query",
+    "/api/v1/watchlists/<watchlist_id>/entries/": "note",
+    "/api/v1/watchlists/<watchlist_id>/entries/remove/": "business_ids",
+    "/api/v1/watchlists/<watchlist_id>/match/": "rows",
 }
 
 # Bodies with @ for the name of a text field of the endpoint.
@@ -110,6 +118,7 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
         "competitor": Competitor.objects.for_org(org_a).create(org=org_a, name="Rival").pk,
         "membership": member.pk,
         "run": emit("sample/work.do", {}, org=org_a).run_ids[0],
+        "watchlist": create_watchlist(org=org_a, name="ours").pk,
         "signal": make_signal(org_a, company, needs_review=True).pk,
     }
 

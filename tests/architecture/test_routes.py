@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from businesses.models import Business, BusinessEvent
+from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
 from oppspot.jobs.models import Run
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import ApiKey, Membership, Organization, User
@@ -25,12 +25,12 @@ from tests.factories import make_business, make_key, make_member, make_user
 from tests.jobs.factories import make_run, make_schedule, make_worker
 from tests.signals_app.factories import make_signal
 
-OWNED_MODELS = (ApiKey, BuyingSignal, Competitor, Membership, Run)
 MISSING = "00000000-0000-7000-8000-000000000000"
 ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
+KEPT = (ApiKey, BuyingSignal, Competitor, Membership, OrgEvent, Run, Watchlist, WatchlistEntry)
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -51,6 +51,20 @@ class World:
         )
         self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
+        self._watch()
+
+    def _watch(self) -> None:
+        watched = Business.objects.filter(name="Watched").first() or make_business("Watched")
+        search = {"query": self.canary, "mode": "lexical", "filters": {}, "limit": 1}
+        texts = {"name": self.canary, "description": self.canary, "search": search}
+        self.watchlist: Watchlist = Watchlist.objects.for_org(self.org).create(org=self.org, **texts)
+        self.entry: WatchlistEntry = WatchlistEntry.objects.for_org(self.org).create(
+            org=self.org, watchlist=self.watchlist, business=watched, note=self.canary
+        )
+        self.event: OrgEvent = OrgEvent.objects.for_org(self.org).create(
+            org=self.org, business=watched, kind="meeting", source=self.canary, payload={"with": self.canary},
+            fingerprint=uuid.uuid4(), created_by=self.canary,
+        )  # fmt: skip
 
     def client(self, role: Role) -> APIClient:
         return client_of(self.users[role])
@@ -150,7 +164,7 @@ def test_other_methods_are_not_allowed(own: World, company: Business, route: Rou
 def test_a_foreign_object_answers_as_a_missing_one(
     own: World, foreign: World, company: Business, template: str, method: str
 ) -> None:
-    before = [list(model.all_orgs.order_by("pk").values()) for model in OWNED_MODELS]
+    before = [list(model.all_orgs.order_by("pk").values()) for model in KEPT]
     client = client_of(own.users[Role.OWNER])
     urls = [foreign.url(template, company), re.sub(r"<[^>]+>", MISSING, template)]
     answers = [getattr(client, method.lower())(url, {}) for url in urls]
@@ -159,7 +173,7 @@ def test_a_foreign_object_answers_as_a_missing_one(
         for answer in answers
     )
     assert first == second
-    assert before == [list(model.all_orgs.order_by("pk").values()) for model in OWNED_MODELS]
+    assert before == [list(model.all_orgs.order_by("pk").values()) for model in KEPT]
 
 
 def probes(template: str, foreign: World, company: Business) -> list[str]:
@@ -228,6 +242,9 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "businesses/business": company.pk,
         "businesses/businessevent": event.pk,
         "businesses/siccode": "01110",
+        "businesses/watchlist": own.watchlist.pk,
+        "businesses/watchlistentry": own.entry.pk,
+        "businesses/orgevent": own.event.pk,
         "embeddings/embeddingmodel": "model",
         "jobs/run": run.pk,
         "signals_app/buyingsignal": own.signal.pk,

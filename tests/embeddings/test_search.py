@@ -261,3 +261,11 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_hits(provider: E
         make_business(f"Beer {number}", town="Leeds", vector=[0, 1, number / 100, 0])
     # estimate, nearest, words, explanation
     assert count() == few == 4
+
+
+def test_several_states_are_alternatives(provider: EmbeddingProvider) -> None:
+    for status in ("active", "dissolved", "other"):
+        make_business(f"Beer {status}", status=status, vector=[0, 1, 0, 0])
+    for wanted in (["active"], ["active", "other"]):
+        result = search("beer", filters={"status": wanted}, threshold=0, provider=provider)
+        assert sorted(names(result)) == [f"Beer {status}" for status in wanted]

@@ -1,0 +1,66 @@
+"""Filling a watchlist from a search, which is kept with it: filled again, it gets what is found by then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from businesses.models import Watchlist
+from businesses.watchlists import NoSuchWatchlist, add_businesses, edit_watchlist, entries_of
+from embeddings.search import search
+from oppspot.core.errors import OppspotError
+from oppspot.organizations.models import Organization
+
+DEFAULT_MODE, DEFAULT_LIMIT = "hybrid", 50
+
+
+class NoSavedSearch(OppspotError):
+    """The watchlist has no saved search: name a query."""
+
+    code = "no_saved_search"
+    status = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """Companies found, best first: those put on the watchlist, and those that were on it. `others` are on it, too, but
+    were not found: they stay."""
+
+    search: Mapping[str, Any]
+    new: list[UUID]
+    kept: list[UUID]
+    others: int
+
+
+def fill_watchlist(
+    *,
+    org: Organization,
+    watchlist_id: UUID,
+    saved: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
+    added_by: str = "",
+) -> Filled:
+    """Search, and put what is found on the watchlist; nothing is ever taken off it.
+
+    `saved` ({query, mode, filters, limit}) is kept as the watchlist's search, and None uses the one that is kept.
+    The search is done outside any transaction of its own. Raises `NoSavedSearch`, `NoSuchWatchlist`, `WatchlistFull`
+    and what `search` raises.
+    """
+    watchlist = Watchlist.objects.for_org(org).filter(pk=watchlist_id).first()
+    if watchlist is None:
+        raise NoSuchWatchlist
+    if not (saved or watchlist.search):
+        raise NoSavedSearch
+    wanted = {"mode": DEFAULT_MODE, "filters": {}, "limit": DEFAULT_LIMIT, **(saved or watchlist.search)}
+    found = [hit.pk for hit in search(**wanted).hits]
+    entries = entries_of(org=org, watchlist_id=watchlist_id)
+    if dry_run:
+        listed = set(entries.filter(business__in=found).values_list("business_id", flat=True))
+        new, kept = [pk for pk in found if pk not in listed], [pk for pk in found if pk in listed]
+        return Filled(wanted, new, kept, entries.count() - len(kept))
+    if wanted != watchlist.search:
+        edit_watchlist(org=org, watchlist_id=watchlist_id, changes={"search": wanted})
+    added = add_businesses(
+        org=org, watchlist_id=watchlist_id, business_ids=found, matched_by="search", added_by=added_by
+    )
+    return Filled(wanted, added.new, added.known, entries.count() - len(found))
