@@ -1,0 +1,157 @@
+"""Whether a text says that a company has raised money: how much, and in what kind of round."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from signals_app.text.claims import Claim, claims, happened, is_past
+from signals_app.text.funding import stage_of
+from signals_app.text.money import Found, Money, amounts_in
+from signals_app.text.names import mentions
+from signals_app.text.sentences import sentences
+
+MAX_OBJECT = 120  # characters from a verb to the amount that is its object
+
+
+@dataclass(frozen=True, slots=True)
+class Raise:
+    """`quote` is a sentence of the text; `money` and `stage` are None where it names none."""
+
+    quote: str
+    money: Money | None
+    stage: str | None
+    is_headline: bool
+
+
+_VERBS = re.compile(
+    r"\b(?:raises|raised|secures|secured|lands|landed|closes|closed|completes|completed|bags|bagged|nets|netted|scoops|"
+    r"scooped|attracts|attracted|receives|received|wins|won|gets|got|snags|snaps up|picks up|banks|gains|gained|"
+    r"announces|announced|obtains|obtained|draws|pulls in|clinches|awarded|granted|collects|hauls in|"
+    r"(?<=after )raising|(?<=having )raised|(?<=has )raised|backed (?:with|by)|lands)\b",
+    re.IGNORECASE,
+)
+_SURE = re.compile(r"rais|backed", re.IGNORECASE)
+_FUNDING = re.compile(
+    r"\b(?:funding|investment|financing|seed|pre-seed|series [a-k]\b|equity|venture|backing|fundraise|fundraising|"
+    r"(?:funding |growth |investment |angel |bridge |seed )round|capital (?:raise|injection)|growth capital|loan|facility|"
+    r"grant|debt|crowdfund\w*|raise)\b|\bround\b",
+    re.IGNORECASE,
+)
+# What may stand between "raises" and the amount.
+_OBJECT = re.compile(
+    r"(?:\s|\b(?:a|an|its|the|over|more|than|nearly|almost|up|to|another|further|additional|around|about|approximately|"
+    r"total|of|in|new|first|second|third|latest|fresh|record|whopping|worth|round|rounds|funding|investment|financing|equity|"
+    r"pre-?seed|seed|series|[a-k]|growth|bridge|oversubscribed|capital|just|some|cool|and|debt|venture|initial|from|led|by|"
+    r"maiden|extra|with|grant|loan|facility|successful|institutional|significant|major|strategic|minority|crowdfunding|"
+    r"multi-million|multimillion|backing|raise|closing|extension|close|combined|inaugural|six-figure|seven-figure|eight-figure)\b"
+    r"|[-–,'’()+])*\Z",
+    re.IGNORECASE,
+)
+_NOT_FUNDING = re.compile(
+    r"\b(?:charit\w+|hospices?|fundraisers?|appeal|marathon|donat\w+|comic relief|children in need|macmillan|good cause\w*|"
+    r"sponsored (?:walk|run|ride)|food ?banks?|cancer|foundation's|in memory)\b",
+    re.IGNORECASE,
+)
+# After an amount that was "secured" or "won": it is not money for the company's growth.
+_OTHER_OBJECT = re.compile(
+    r"\b(?:contracts?|deals?|orders?|acquisition|sale|lease|tender|framework|turnover|revenues?|sales|planning|project|"
+    r"settlement|damages|refund|refinanc\w+|prize|bid|award for|profits?|savings?|fine|penalty|takeover|merger|premises|"
+    r"factory|site|partnership|agreement|jackpot|lawsuit|office|headquarters|facility in|warehouse)\b",
+    re.IGNORECASE,
+)
+_FUND = re.compile(r"^[\s-]*(?:\w+[ -]){0,3}funds?\b(?!ing)", re.IGNORECASE)
+_INTO = (
+    r"(?:invests|invested|invest|investment|funding|round|boost|injection|backing|grant|loan|facility|stake|"
+    r"series [a-k]|seed|raised|raise|led|package|cheque)"
+)
+_PREPOSITION = re.compile(r"\b(?:in|for|into|to|by|behind)\s(?:the\s)?(?:[\w'’-]+\s){0,6}$", re.IGNORECASE)
+_INVESTING = re.compile(rf"\b{_INTO}\b", re.IGNORECASE)
+_BACKS = re.compile(r"\b(?:backs|back|funds|supports)\s(?:the\s)?(?:[\w'’-]+\s){0,4}$", re.IGNORECASE)
+_POSSESSED = re.compile(r"^(?:['’]s?\s|-|\s(?:customers?|clients?|rivals?|competitors?|partners?|suppliers?|founders?|investors?|"
+                        r"spin-?outs?|subsidiary|alumn\w+|to (?:buy|acquire))\b)", re.IGNORECASE)  # fmt: skip
+
+
+def raises_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: bool = False) -> Raise | None:
+    """The round that a text of `on` (its title first) tells of; None unless the company itself raised, lately.
+
+    `own`: the text is the company's own, in which "we" is the company.
+    """
+    found = [
+        told
+        for claim in claims(pieces, names, _VERBS, on=on, first_person=own)
+        if (told := _as_subject(claim))
+    ]
+    found += _as_object(pieces, names, on)
+    if not found:
+        return None
+    best = min(found, key=lambda told: (told.money is None, not told.is_headline))
+    stage = best.stage or next((told.stage for told in found if told.stage), None)
+    return Raise(best.quote, best.money, stage or _stage_around(pieces, best), best.is_headline)
+
+
+def _as_subject(claim: Claim) -> Raise | None:
+    sentence = claim.sentence.text
+    if _NOT_FUNDING.search(sentence):
+        return None
+    money = [found for found in amounts_in(sentence) if claim.end <= found.start <= claim.end + MAX_OBJECT]
+    sure = bool(_SURE.search(claim.verb))
+    first = money[0] if money else None
+    if first is not None and not _OBJECT.match(sentence[claim.end : first.start]):
+        first = None
+    if first is not None and not _is_funding(sentence, first, sure):
+        return None
+    if first is None and not _is_round(claim.rest):
+        return None
+    return Raise(sentence, first.money if first else None, _stage(sentence), claim.piece == 0)
+
+
+def _is_funding(sentence: str, found: Found, sure: bool) -> bool:
+    after = sentence[found.end : found.end + MAX_OBJECT]
+    if _FUND.match(after):
+        return False  # an investor that closed a fund of its own
+    named = _FUNDING.search(sentence[max(0, found.start - 60) : found.start]) or _FUNDING.search(after)
+    other = _OTHER_OBJECT.search(after[:50])
+    if other and not (sure and named and named.string == after and named.start() < other.start()):
+        return bool(named) and named.start() < other.start() if named and named.string == after else False
+    return sure or bool(named)
+
+
+def _is_round(rest: str) -> bool:
+    """Whether the object of the verb is a round without an amount: "closes Series A", "secures investment from"."""
+    match = _FUNDING.search(rest[:80])
+    return bool(match) and bool(_OBJECT.match(rest[: match.start()])) and not _OTHER_OBJECT.search(rest[: match.end() + 20])
+
+
+def _as_object(pieces: Sequence[str], names: tuple[str, ...], on: date) -> Iterator[Raise]:
+    """"Beta invests £5m in Acme", "£5m boost for Acme", "funding raised by Acme"."""
+    for index, piece in enumerate(pieces):
+        for sentence in sentences(piece):
+            text = sentence.text
+            for name in mentions(text, names)[:8]:
+                if not _is_receiver(text, name) or is_past(text, on) or not happened(text, name.start(), name.start(), on):
+                    continue
+                money = [one for one in amounts_in(text) if not _FUND.match(text[one.end :])]
+                stage = _stage(text)
+                if (money or stage) and not _NOT_FUNDING.search(text) and not _OTHER_OBJECT.search(text):
+                    yield Raise(text, money[0].money if money else None, stage, index == 0)
+                    break
+
+
+def _is_receiver(text: str, name: re.Match[str]) -> bool:
+    before = text[max(0, name.start() - 120) : name.start()]
+    if _POSSESSED.match(text[name.end() :]):
+        return False
+    if _BACKS.search(before):
+        return True
+    preposition = _PREPOSITION.search(before)
+    return preposition is not None and bool(_INVESTING.search(before[: preposition.start()]))
+
+
+def _stage(text: str) -> str | None:
+    return stage_of(text)
+
+
+def _stage_around(pieces: Sequence[str], best: Raise) -> str | None:
+    """The stage that the title names, where the sentence with the amount names none."""
+    return stage_of(pieces[0]) if pieces and best.quote != pieces[0] else None
