@@ -154,7 +154,9 @@ def _keys(key: tuple[str, str]) -> list[tuple[str, str]]:
 
 
 def _is_nominee(change: Change, history: History) -> bool:
-    return history.directorships.get(change.officer_id, 0) > LIMITS.nominee_directorships if change.officer_id else False
+    return (
+        history.directorships.get(change.officer_id, 0) > LIMITS.nominee_directorships if change.officer_id else False
+    )
 
 
 def _transitions(

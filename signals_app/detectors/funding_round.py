@@ -76,9 +76,7 @@ class FundingRound(Detector):
     label = "Funding round"
 
     def detect(self, history: History) -> Iterator[Detection]:
-        allotments = grouped(
-            [report for report in filings(history) if _is_allotment(report[1])], LIMITS.allotment_days
-        )
+        allotments = grouped([report for report in filings(history) if _is_allotment(report[1])], LIMITS.allotment_days)
         taken: set[int] = set()
         for story in _stories(history):
             yield _told(history, story, allotments, taken)
@@ -117,9 +115,7 @@ def _told(history: History, story: Story, allotments: list[list[tuple[Fact, Fili
                 needs_review=confidence < LIMITS.review_below)  # fmt: skip
 
 
-def _filed(
-    history: History, group: list[tuple[Fact, Filing]], *, doubtful: bool, backing: list[date]
-) -> Detection:
+def _filed(history: History, group: list[tuple[Fact, Filing]], *, doubtful: bool, backing: list[date]) -> Detection:
     """A detection of allotments alone: how sure it is that they were a round, the gates say."""
     fact, filing = group[0]
     confidence = FILE.rules.equity_round.confidence
@@ -169,7 +165,7 @@ def _backing_days(history: History) -> list[date]:
         fact.on for fact, officer in read(history, "officer_appointed", OfficerChange)
         if INVESTOR.search(officer.occupation) or (officer.is_corporate and INVESTOR.search(officer.name))
     ]  # fmt: skip
-    return days
+    return sorted(days)
 
 
 def _is_backing(filing: Filing) -> bool:

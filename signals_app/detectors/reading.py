@@ -1,6 +1,7 @@
 """Facts as detectors read them: by kind with typed payloads, as texts, and grouped into one happening."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeVar
 
@@ -74,8 +75,10 @@ def grouped(
     return groups
 
 
-def near(day: date, days: Iterable[date], within: int) -> bool:
-    return any(abs((day - other).days) <= within for other in days)
+def near(day: date, days: Sequence[date], within: int) -> bool:
+    """Whether one of `days`, which are in order, is at most `within` days from `day`."""
+    at = bisect_left(days, day)
+    return any(abs((day - other).days) <= within for other in days[max(0, at - 1) : at + 1])
 
 
 def since_incorporation(history: History, fact: Fact) -> int | None:

@@ -23,30 +23,161 @@ class Move:
     quote: str
 
 
-_PERSON = r"(?:(?:Mr|Mrs|Ms|Dr|Sir|Dame|Lord|Professor|Prof)\.? )?(?P<person>[A-Z][\w'’-]{1,20}(?: [A-Z]\.?)?(?: (?:van|de|von|der|al|O['’])){0,2}(?: [A-Z][\w'’-]{1,24}){1,2})"
+_WORDS = re.compile(r"[A-Z][\w'\u2019-]{0,24}\.?(?: (?:(?:van|de|von|der|al|la) )?[A-Z][\w'\u2019-]{0,24}\.?){0,7}")
+# Capitals that are no part of a person's name: titles, honours, and what headlines write large.
+_NO_NAMES = frozenset(
+    [
+        "ceo",
+        "cto",
+        "cfo",
+        "coo",
+        "cio",
+        "ciso",
+        "cmo",
+        "cpo",
+        "cro",
+        "chro",
+        "cdo",
+        "cco",
+        "md",
+        "svp",
+        "evp",
+        "avp",
+        "vp",
+        "ned",
+        "chief",
+        "executive",
+        "technology",
+        "technical",
+        "financial",
+        "finance",
+        "operating",
+        "officer",
+        "information",
+        "marketing",
+        "product",
+        "revenue",
+        "commercial",
+        "people",
+        "legal",
+        "head",
+        "of",
+        "vice",
+        "president",
+        "director",
+        "managing",
+        "chair",
+        "chairman",
+        "chairwoman",
+        "chairperson",
+        "board",
+        "sales",
+        "it",
+        "hr",
+        "engineering",
+        "operations",
+        "new",
+        "former",
+        "ex",
+        "interim",
+        "non",
+        "founder",
+        "co-founder",
+        "co",
+        "global",
+        "group",
+        "uk",
+        "us",
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "dr",
+        "sir",
+        "dame",
+        "lord",
+        "lady",
+        "prof",
+        "professor",
+        "the",
+        "a",
+        "an",
+        "as",
+        "and",
+        "to",
+        "for",
+        "its",
+        "our",
+        "after",
+        "following",
+        "today",
+        "on",
+        "in",
+        "at",
+        "by",
+        "with",
+        "data",
+        "security",
+        "digital",
+        "customer",
+        "growth",
+        "strategy",
+        "senior",
+        "deputy",
+        "manager",
+        "partner",
+        "non-executive",
+        "general",
+        "counsel",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "joins",
+        "appoints",
+        "hires",
+        "names",
+        "has",
+        "is",
+        "was",
+    ]
+)
 _HIRES = re.compile(
     r"\b(?:appoints|appointed|hires|hired|names|named|promotes|promoted|recruits|recruited|welcomes|welcomed|poaches|"
     r"poached|taps|unveils|elevates|selects|picks|announces|announced|adds|added|brings in|brought in)\b",
     re.IGNORECASE,
 )
-_LOSES = re.compile(r"\b(?:loses|lost|parts (?:company|ways) with|sacks|sacked|fires|fired|ousts|ousted|dismisses|dismissed|"
+_LOSES = re.compile(r"\b(?:loses|lost|parts (?:company|ways) with|sacks|sacked|fires|fired|ousts|ousted|dismisses|"
+                    r"dismissed|"
                     r"bids farewell to|announces|announced)\b", re.IGNORECASE)  # fmt: skip
-_DEPARTURE = re.compile(r"\b(?:departure|resignation|exit|retirement|stepping down|steps down|stepped down|to step down)\b", re.IGNORECASE)
+_DEPARTURE = re.compile(
+    r"\b(?:departure|resignation|exit|retirement|stepping down|steps down|stepped down|to step down)\b", re.IGNORECASE
+)
 _JOINS = re.compile(
-    r"\b(?:joins|joined|has joined|(?:is|was|has been|been|were) (?:appointed|named|promoted|hired|recruited)|appointed|named|"
+    r"\b(?:joins|joined|has joined|(?:is|was|has been|been|were) (?:appointed|named|promoted|hired|"
+    r"recruited)|appointed|named|"
     r"promoted|takes over|took over|becomes|became|steps up|takes the helm|new)\b",
     re.IGNORECASE,
 )
 _LEAVES = re.compile(
-    r"\b(?:steps down|stepped down|stepping down|has left|leaves|left|resigns|resigned|quits|quit|departs|departed|exits|exited|"
-    r"retires|retired|is leaving|is stepping down|to step down|will step down|ousted|stands down|stood down|to leave)\b",
+    r"\b(?:steps down|stepped down|stepping down|has left|leaves|left|resigns|resigned|quits|quit|"
+    r"departs|departed|exits|exited|"
+    r"retires|retired|is leaving|is stepping down|to step down|will step down|ousted|stands down|"
+    r"stood down|to leave)\b",
     re.IGNORECASE,
 )
-_TITLE = re.compile(r"\b(?:as|to be|to the (?:role|position|post) of|to|in the (?:role|position) of|becomes|became|named|appointed|promoted to)\s+(?:(?:its|their|the|our|a|an|new|first|first-ever|interim|group|next|permanent|role of|position of)\s+){0,4}")
+_TITLE = re.compile(
+    r"\b(?:as|to be|to the (?:role|position|post) of|to|in the (?:role|position) of|becomes|became|"
+    r"named|appointed|promoted to)\s+(?:(?:its|their|the|our|a|an|new|first|first-ever|interim|group|"
+    r"next|permanent|role of|position of)\s+){0,4}"
+)
 _NOT_PEOPLE = re.compile(
-    r"\b(?:distributor|reseller|agency|supplier|contractor|partner\b(?!,)|administrators?\b|liquidators?|receivers?|auditors\b|"
+    r"\b(?:distributor|reseller|agency|supplier|contractor|partner\b(?!,)|administrators?\b|"
+    r"liquidators?|receivers?|auditors\b|"
     r"advis[eo]rs? to|ambassador|broker|nomad|law firm|architects\b|best|winner|finalist|one of|award|among|top \d+|"
-    r"most |leader in|for (?:the )?(?:theft|fraud)|employee of|apprentice of|player|coach|manager of the (?:month|match)|striker)\b",
+    r"most |leader in|for (?:the )?(?:theft|fraud)|employee of|apprentice of|player|coach|"
+    r"manager of the (?:month|match)|striker)\b",
     re.IGNORECASE,
 )
 _CHARACTERS = 120
@@ -56,31 +187,30 @@ def moves_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: bo
     """Executives who join or leave the company by a text of `on`, each once; not plans, other companies, or old news."""
     found: list[Move] = []
     for claim in claims(pieces, names, _HIRES, on=on, first_person=own):
-        found += _moved(claim.sentence.text, claim.end, joining=not _DEPARTURE.search(claim.rest))
+        found += _moved(claim.sentence.text, claim.end, names, joining=not _DEPARTURE.search(claim.rest))
     for claim in claims(pieces, names, _LOSES, on=on, first_person=own):
         if not claim.verb.lower().startswith("announce") or _DEPARTURE.search(claim.rest):
-            found += _moved(claim.sentence.text, claim.end, joining=False)
+            found += _moved(claim.sentence.text, claim.end, names, joining=False)
     named = any(mentions(piece, names) for piece in pieces)
     for piece in pieces if named else ():
         for sentence in sentences(piece):
             if _is_of(sentence.text, names):
-                found += _of_person(sentence.text, on)
+                found += _of_person(sentence.text, names, on)
     return _each_once(found)
 
 
-def _moved(sentence: str, start: int, *, joining: bool) -> Iterator[Move]:
-    """"… appoints Jane Smith as CTO", "… appoints new CTO"."""
+def _moved(sentence: str, start: int, names: tuple[str, ...], *, joining: bool) -> Iterator[Move]:
+    """ "… appoints Jane Smith as CTO", "… appoints new CTO"."""
     rest = sentence[start : start + 2 * _CHARACTERS]
     if _NOT_PEOPLE.search(rest[:_CHARACTERS]):
         return
-    person = re.search(_PERSON, rest[:_CHARACTERS])
-    title = _title_in(rest)
-    if title:
-        yield Move(_name(person), title, joining, sentence)
+    if title := _title_in(rest):
+        people = _people(rest[:_CHARACTERS], names)
+        yield Move(people[0] if people else "", title, joining, sentence)
 
 
-def _of_person(sentence: str, on: date) -> Iterator[Move]:
-    """"Jane Smith joins Acme as CTO", "Acme CEO John Jones steps down"."""
+def _of_person(sentence: str, names: tuple[str, ...], on: date) -> Iterator[Move]:
+    """ "Jane Smith joins Acme as CTO", "Acme CEO John Jones steps down"."""
     for verbs, joining in ((_LEAVES, False), (_JOINS, True)):
         for verb in verbs.finditer(sentence):
             if verb.group().lower() == "new":
@@ -89,11 +219,14 @@ def _of_person(sentence: str, on: date) -> Iterator[Move]:
                 sentence, verb.start(), verb.end(), on
             ):
                 continue
-            before, after = sentence[max(0, verb.start() - _CHARACTERS) : verb.start()], sentence[verb.end() :][:_CHARACTERS]
-            person = re.search(_PERSON, before) or re.search(_PERSON, after)
-            title = _title_in(after) or (_short_title(before) if not joining else None) or (title_of(after[:40]) if joining and _starts_title(after) else None)
-            if title and (person or not joining):
-                yield Move(_name(person), title, joining, sentence)
+            before, after = (
+                sentence[max(0, verb.start() - _CHARACTERS) : verb.start()],
+                sentence[verb.end() :][:_CHARACTERS],
+            )
+            people = _people(before, names)[-1:] or _people(after, names)[:1]
+            title = _title_in(after) or (_title_before(before) if not joining or "takes" in verb.group() else None)
+            if title and (people or not joining):
+                yield Move(people[0] if people else "", title, joining, sentence)
                 return
 
 
@@ -101,7 +234,11 @@ def _is_of(sentence: str, names: tuple[str, ...]) -> bool:
     """Whether the sentence speaks of a post in the company: not of one that somebody left for another."""
     for name in mentions(sentence, names)[:8]:
         before = sentence[max(0, name.start() - 40) : name.start()]
-        if not re.search(r"\b(?:formerly (?:of|at)|former|ex-|previously (?:at|of|with)|from|customer|client|partner|rival)\s*$", before, re.IGNORECASE):
+        if not re.search(
+            r"\b(?:formerly (?:of|at)|former|ex-|previously (?:at|of|with)|from|customer|client|partner|rival)\s*$",
+            before,
+            re.IGNORECASE,
+        ):
             return True
     return False
 
@@ -117,23 +254,40 @@ def _title_in(rest: str) -> Title | None:
     return title if is_executive(title) else None
 
 
-def _short_title(text: str) -> Title | None:
+def _title_before(text: str) -> Title | None:
     title = title_of(text[-MAX_TITLE:])
     return title if is_executive(title) else None
 
 
-def _starts_title(after: str) -> bool:
-    return bool(re.match(r"\s(?:(?:its|the|our|as|a|new)\s){0,3}[A-Z]", after))
-
-
 def _until_break(text: str) -> str:
     """A title ends with its clause; "SVP, Sales" has one comma in it."""
-    cut = re.search(r"\b(?:to (?:lead|drive|head|help|support|oversee|accelerate|succeed|replace)|who|following|after|from|with|where|having|at|effective|amid|for (?:the|its))\b|[;:.]\s", text)
+    cut = re.search(
+        r"\b(?:to (?:lead|drive|head|help|support|oversee|accelerate|succeed|replace)|who|following|after|"
+        r"from|with|where|having|at|effective|amid|for (?:the|its))\b|[;:.]\s",
+        text,
+    )
     return text[: cut.start()] if cut else text
 
 
-def _name(person: re.Match[str] | None) -> str:
-    return person["person"] if person else ""
+def _people(text: str, names: tuple[str, ...]) -> list[str]:
+    """Runs of two to four words that are written as names and are neither titles nor the company's name."""
+    company = [match.span() for match in mentions(text, names)]
+    people = []
+    for run in _WORDS.finditer(text):
+        words: list[str] = []
+        for word in [*re.finditer(r"\S+", run.group()), None]:
+            start = run.start() + word.start() if word else 0
+            if (
+                word
+                and word.group().lower().strip(".,") not in _NO_NAMES
+                and not any(a <= start < b for a, b in company)
+            ):
+                words.append(word.group())
+                continue
+            if 2 <= len(words) <= 4:  # noqa: PLR2004  forename and surname, perhaps more of them
+                people.append(" ".join(words))
+            words = []
+    return people
 
 
 def _each_once(moves: list[Move]) -> list[Move]:

@@ -9,35 +9,44 @@ from signals_app.text.names import mentions, short_names
 from signals_app.text.sentences import Sentence, sentences
 
 MAX_BETWEEN = 160  # characters between a subject and its verb
-_BESIDES = re.compile(r",[^,]{1,120},|\([^()]{1,80}\)|\s[–—-]\s[^–—]{1,100}\s[–—-]\s")
+_BESIDES = re.compile(r",[^,]{1,120},|\([^()]{1,80}\)|\s[\u2013\u2014-]\s[^\u2013\u2014]{1,100}\s[\u2013\u2014-]\s")
 # What may stand between the subject and its verb.
 _LINK = re.compile(
-    r"(?:\s|,?\s(?:which|who|that)\s(?:has|have)\s|\b(?:ltd|limited|plc|llp|inc|group|holdings|uk|has|have|today|also|just|"
-    r"successfully|recently|now|finally|officially|quietly|proudly|announce[sd]?|announcing|confirm(?:s|ed)|sa(?:ys|id)|"
+    r"(?:\s|,?\s(?:which|who|that)\s(?:has|have)\s|\b(?:ltd|limited|plc|llp|inc|group|holdings|uk|has|"
+    r"have|today|also|just|"
+    r"successfully|recently|now|finally|officially|quietly|proudly|announce[sd]?|announcing|"
+    r"confirm(?:s|ed)|sa(?:ys|id)|"
     r"reveal(?:s|ed)|that|it|they|we|the|company|firm|business|startup|start-up|this|week|month|morning|year|on|monday|"
     r"tuesday|wednesday|thursday|friday|is|are|was|pleased|delighted|proud|thrilled|excited|to|share|already|been|"
-    r"have|and|team)\b[.:]?|['’](?:ve|s)\b(?=\s(?:just|now|recently|been|announced))|:)*\Z",
+    r"have|and|team)\b[.:]?|['\u2019](?:ve|s)\b(?=\s(?:just|now|recently|been|announced))|:)*\Z",
     re.IGNORECASE,
 )
 # Before a name these make another the subject: "a founder of Acme", "a customer at Acme".
-_OBJECT = re.compile(r"\b(?:of|in|at|by|from|with|to|for|behind|against|than|like|ex|former|via|and|or|as|between|over|after|before)[\s-]+"
+_OBJECT = re.compile(r"\b(?:of|in|at|by|from|with|to|for|behind|against|than|like|ex|former|via|and|or|as|between|over|"
+                     r"after|before)[\s-]+"
                      r"(?:the\s)?$", re.IGNORECASE)  # fmt: skip
 _PRONOUN = re.compile(
-    r"(?:(?:^|[.;:]\s|,\s|\bthat\s|\band\s)(?:the\s(?:[\w-]+\s){0,3}(?:company|startup|start-up|firm|business|group|scaleup|scale-up|"
-    r"spinout|fintech|maker|retailer|manufacturer|provider|platform|agency|consultancy|brand|chain)|it|it['’]s)\s*)",
+    r"(?:(?:^|[.;:]\s|,\s|\bthat\s|\band\s)(?:the\s(?:[\w-]+\s){0,3}(?:company|startup|start-up|firm|"
+    r"business|group|scaleup|scale-up|"
+    r"spinout|fintech|maker|retailer|manufacturer|provider|platform|agency|consultancy|brand|chain)|it|"
+    r"it['\u2019]s)\s*)",
     re.IGNORECASE,
 )
-_FIRST_PERSON = re.compile(r"\b(?:we|we['’]ve|our (?:company|team|business))\s*", re.IGNORECASE)
+_FIRST_PERSON = re.compile(r"\b(?:we|we['\u2019]ve|our (?:company|team|business))\s*", re.IGNORECASE)
 _HEDGE = re.compile(
-    r"\b(?:in talks|plans?|planning|planned|hop(?:es?|ing)|aim(?:s|ing)?|look(?:s|ing) (?:to|at)|seek(?:s|ing)?|sought|set to|"
-    r"due to|expect(?:s|ed)|could|may|might|would|should|considers?|considering|reportedly|rumou?r(?:s|ed)?|mull(?:s|ing)|"
+    r"\b(?:in talks|plans?|planning|planned|hop(?:es?|ing)|aim(?:s|ing)?|look(?:s|ing) (?:to|at)|"
+    r"seek(?:s|ing)?|sought|set to|"
+    r"due to|expect(?:s|ed)|could|may|might|would|should|considers?|considering|reportedly|rumou?r(?:s|"
+    r"ed)?|mull(?:s|ing)|"
     r"eye(?:s|ing)|weigh(?:s|ing)|explor(?:es?|ing)|wants? to|wanted to|targeting|prepar(?:es?|ing)|about to|poised|"
     r"discussions?|speculation|allegedly|alleged|if|whether|unconfirmed|sources? sa(?:y|id)|tipped|believed to|"
-    r"understood to|thought to|said to be|ready to|will|can|potential(?:ly)?|possible|possibly|proposed|how to|why|intends?)\b",
+    r"understood to|thought to|said to be|ready to|will|can|potential(?:ly)?|possible|possibly|"
+    r"proposed|how to|why|intends?)\b",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
-    r"\b(?:not|never|no|without|den(?:y|ies|ied)|fail(?:s|ed)? to|fail(?:s|ed)|did ?n['’]t|has ?n['’]t|have ?n['’]t|no longer|"
+    r"\b(?:not|never|no|without|den(?:y|ies|ied)|fail(?:s|ed)? to|fail(?:s|ed)|did ?n['\u2019]t|"
+    r"has ?n['\u2019]t|have ?n['\u2019]t|no longer|"
     r"cancel(?:s|led)|scrap(?:s|ped)|abandon(?:s|ed)|pull(?:s|ed) out|refus(?:es|ed)|withdr(?:aws|ew)|reject(?:s|ed)|"
     r"neither|instead of|rather than|shelv(?:es|ed)|unable|despite reports)\b",
     re.IGNORECASE,
@@ -48,10 +57,13 @@ _PAST = re.compile(
     r"decades? ago|years earlier|back in|once)\b",
     re.IGNORECASE,
 )
-_YEAR = re.compile(r"\b(?:in|since|during|of|from|back in|january|february|march|april|may|june|july|august|september|october|"
-                   r"november|december|spring|summer|autumn|winter|early|late|q[1-4]) ((?:19|20)\d\d)\b", re.IGNORECASE)  # fmt: skip
+_YEAR = re.compile(r"\b(?:in|since|during|of|from|back in|january|february|march|april|may|june|july|august|september|"
+                   r"october|"
+                   r"november|december|spring|summer|autumn|winter|early|late|q[1-4]) ((?:19|"
+                   r"20)\d\d)\b", re.IGNORECASE)  # fmt: skip
 _REPUBLISHED = re.compile(
-    r"\b(?:first|originally) (?:published|appeared|posted)\b|\bfrom (?:the|our) archives?\b|\bthrowback\b|\bon this day\b"
+    r"\b(?:first|originally) (?:published|appeared|posted)\b|\bfrom (?:the|our) archives?\b|"
+    r"\bthrowback\b|\bon this day\b"
     r"|\b(?:years?|decades?) (?:ago )?today\b|\blooking back\b|\barchive:",
     re.IGNORECASE,
 )
@@ -97,7 +109,9 @@ def claims(
             named = named or bool(found)
             if subjects:
                 for verb in verbs.finditer(sentence.text):
-                    if _speaks(sentence.text, subjects, verb.start()) and happened(sentence.text, verb.start(), verb.end(), on):
+                    if _speaks(sentence.text, subjects, verb.start()) and happened(
+                        sentence.text, verb.start(), verb.end(), on
+                    ):
                         yield Claim(sentence, index, verb.group(), verb.start(), verb.end())
                         break
 
@@ -120,8 +134,14 @@ def is_past(sentence: str, on: date) -> bool:
 
 
 def _is_founding(sentence: str, start: int) -> bool:
-    """"Founded in 2015" dates the company, not the news."""
-    return bool(re.search(r"(?:found|launch|establish|start|incorporat|set up|creat|spun out|formed)\w*\s?$", sentence[max(0, start - 16) : start], re.IGNORECASE))
+    """ "Founded in 2015" dates the company, not the news."""
+    return bool(
+        re.search(
+            r"(?:found|launch|establish|start|incorporat|set up|creat|spun out|formed)\w*\s?$",
+            sentence[max(0, start - 16) : start],
+            re.IGNORECASE,
+        )
+    )
 
 
 def _is_object(sentence: str, name: re.Match[str]) -> bool:

@@ -15,8 +15,14 @@ _ROUND = r"(?:rounds?|funding|investment|stage|capital|financing|finance|money|e
 _LOWER_SERIES = rf"series[ -](?P<low>[a-k])(?=[ -](?:{_ROUND})\b)"
 _STAGES = (
     ("pre_seed", re.compile(r"\bpre[ -\u2010-\u2014]?seed\b", re.IGNORECASE)),
-    ("series", re.compile(rf"\b(?:(?:Series|SERIES|series)[ -](?P<letter>[A-K])(?:[1-9]|\+)?(?![\w'’])|{_LOWER_SERIES})")),
-    ("bridge", re.compile(rf"\bbridg(?:e|ing) (?:{_ROUND}|loan note|note|convertible)\b|\bbridge loan\b", re.IGNORECASE)),
+    (
+        "series",
+        re.compile(rf"\b(?:(?:Series|SERIES|series)[ -](?P<letter>[A-K])(?:[1-9]|\+)?(?![\w'\u2019])|{_LOWER_SERIES})"),
+    ),
+    (
+        "bridge",
+        re.compile(rf"\bbridg(?:e|ing) (?:{_ROUND}|loan note|note|convertible)\b|\bbridge loan\b", re.IGNORECASE),
+    ),
     (
         "seed",
         re.compile(
@@ -27,14 +33,18 @@ _STAGES = (
             re.IGNORECASE,
         ),
     ),
-    ("growth", re.compile(r"\bgrowth[ -](?:round|equity|capital|funding|investment|financing|finance|stage)\b", re.IGNORECASE)),
+    (
+        "growth",
+        re.compile(r"\bgrowth[ -](?:round|equity|capital|funding|investment|financing|finance|stage)\b", re.IGNORECASE),
+    ),
     (
         "debt",
         re.compile(
             r"\b(?:venture debt|debt (?:funding|financing|finance|facilit\w+|round|package|capital|raise)|in debt\b"
             r"|(?:credit|loan|lending|debt|invoice finance|working capital|asset[- ]based lending) facilit(?:y|ies)"
             r"|revolving credit|term loan|bridging (?:loan|finance)|mezzanine|invoice (?:finance|discounting)"
-            r"|asset[- ]based lending|loans? (?:from|of|worth|agreement|package|funding)|(?:million|m|bn|k|000) loan|bank loan)",
+            r"|asset[- ]based lending|loans? (?:from|of|worth|agreement|package|funding)|(?:million|m|bn|k|"
+            r"000) loan|bank loan)",
             re.IGNORECASE,
         ),
     ),
@@ -42,9 +52,11 @@ _STAGES = (
         "grant",
         re.compile(
             r"\bgrants? (?:funding|award|money|support|from|of|worth|by|towards?)\b(?! (?:access|permission))"
-            r"|(?:\d ?(?:m|mn|k|million|thousand)?|,\d{3}|Innovate UK|innovation|research|Smart|government|council|lottery|"
+            r"|(?:\d ?(?:m|mn|k|million|thousand)?|,\d{3}|Innovate UK|innovation|research|Smart|government|"
+            r"council|lottery|"
             r"Horizon \w{4,6}|EU|UKRI|R&D|capital|development|growth|regional) grants?\b(?! thornton)"
-            r"|\b(?:wins|won|awarded|receives|received|secures|secured|gets|given) (?:an? |the )?(?:\S{1,20} ){0,3}grants?\b"
+            r"|\b(?:wins|won|awarded|receives|received|secures|secured|gets|given) (?:an? |"
+            r"the )?(?:\S{1,20} ){0,3}grants?\b"
             r"(?! thornton)",
             re.IGNORECASE,
         ),

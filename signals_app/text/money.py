@@ -28,7 +28,28 @@ _SYMBOLS = {
     "£": "GBP", "$": "USD", "€": "EUR", "¥": "JPY", "₹": "INR", "US$": "USD", "A$": "AUD", "AU$": "AUD", "C$": "CAD",
     "CA$": "CAD", "NZ$": "NZD", "HK$": "HKD", "S$": "SGD", "R$": "BRL", "Rs": "INR", "Rs.": "INR", "₪": "ILS",
 }  # fmt: skip
-_CODES = "GBP USD EUR CHF SEK NOK DKK AUD CAD NZD SGD HKD JPY INR ILS PLN CZK AED ZAR CNY".split()
+_CODES = [
+    "GBP",
+    "USD",
+    "EUR",
+    "CHF",
+    "SEK",
+    "NOK",
+    "DKK",
+    "AUD",
+    "CAD",
+    "NZD",
+    "SGD",
+    "HKD",
+    "JPY",
+    "INR",
+    "ILS",
+    "PLN",
+    "CZK",
+    "AED",
+    "ZAR",
+    "CNY",
+]
 _WORDS = {
     "pounds": "GBP", "pound": "GBP", "pounds sterling": "GBP", "sterling": "GBP", "quid": "GBP", "euros": "EUR",
     "euro": "EUR", "dollars": "USD", "us dollars": "USD", "u.s. dollars": "USD", "american dollars": "USD",
@@ -61,7 +82,7 @@ _SPELT = re.compile(
     rf"\b(?P<count>{_any(list(_COUNTS))})[\s-](?P<power>million|billion|thousand)[\s-](?P<word>{_any(list(_WORDS))})\b",
     re.IGNORECASE,
 )
-_RANGE = re.compile(r"\s?(?:-|–|—|to|and)\s?[£$€]?$")
+_RANGE = re.compile(r"\s?(?:-|\u2013|\u2014|to|and)\s?[£$€]?$")
 # What makes a bare "5 million" an amount of money rather than of people.
 _RAISED = re.compile(r"\b(?:rais(?:e[sd]?|ing)|secur(?:e[sd]?|ing)|invest(?:s|ed|ing|ment of)|worth|valued at"
                      r"|(?:funding|round|loan|grant|facility|investment) (?:of|worth))"

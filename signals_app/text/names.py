@@ -4,23 +4,85 @@ import re
 from functools import lru_cache
 
 _LEGAL = frozenset(
-    "limited ltd plc llp lp inc incorporated corp corporation co company gmbh ag sa bv nv srl oy ab as cic cio uk gb"
-    " holdings holding group".split()
+    [
+        "limited",
+        "ltd",
+        "plc",
+        "llp",
+        "lp",
+        "inc",
+        "incorporated",
+        "corp",
+        "corporation",
+        "co",
+        "company",
+        "gmbh",
+        "ag",
+        "sa",
+        "bv",
+        "nv",
+        "srl",
+        "oy",
+        "ab",
+        "as",
+        "cic",
+        "cio",
+        "uk",
+        "gb",
+        "holdings",
+        "holding",
+        "group",
+    ]
 )
 # What names carry beside the word that people use: "Acme Technologies" is called Acme.
 _GENERIC = _LEGAL | frozenset(
-    "technologies technology labs laboratories systems software solutions services international global health"
-    " healthcare ai analytics digital media studios consulting partners foods robotics energy bio biosciences therapeutics"
-    " networks engineering enterprises industries logistics data security cyber payments".split()
+    [
+        "technologies",
+        "technology",
+        "labs",
+        "laboratories",
+        "systems",
+        "software",
+        "solutions",
+        "services",
+        "international",
+        "global",
+        "health",
+        "healthcare",
+        "ai",
+        "analytics",
+        "digital",
+        "media",
+        "studios",
+        "consulting",
+        "partners",
+        "foods",
+        "robotics",
+        "energy",
+        "bio",
+        "biosciences",
+        "therapeutics",
+        "networks",
+        "engineering",
+        "enterprises",
+        "industries",
+        "logistics",
+        "data",
+        "security",
+        "cyber",
+        "payments",
+    ]
 )
 MIN_SHORT = 4  # letters of a name that is cut down to one word
 MAX_NAME = 200
-_WORD = re.compile(r"[\w&'’.+-]+")
+_WORD = re.compile(r"[\w&'\u2019.+-]+")
 
 
 def short_names(name: str, domain: str = "") -> tuple[str, ...]:
     """Names in lower case, the longest first: without the legal form, and without what is generic after the first word."""
-    words = [word.rstrip(".'’") for word in _WORD.findall(name.lower()[:MAX_NAME].replace("(", " ").replace(")", " "))]
+    words = [
+        word.rstrip(".'\u2019") for word in _WORD.findall(name.lower()[:MAX_NAME].replace("(", " ").replace(")", " "))
+    ]
     words = [word for word in words if word]
     if words and words[0] == "the" and len(words) > 2:
         words = words[1:]
@@ -41,7 +103,11 @@ def short_names(name: str, domain: str = "") -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def pattern_of(names: tuple[str, ...]) -> re.Pattern[str] | None:
     """Finds any of `names` as whole words, whatever the case and the spaces; None when there is no name."""
-    forms = [r"[\s\u00a0]+".join(map(re.escape, name.split())) for name in sorted(names, key=len, reverse=True) if name.strip()]
+    forms = [
+        r"[\s\u00a0]+".join(map(re.escape, name.split()))
+        for name in sorted(names, key=len, reverse=True)
+        if name.strip()
+    ]
     return re.compile(rf"(?<![\w@/.-])(?:{'|'.join(forms)})(?![\w@]|\.\w)", re.IGNORECASE) if forms else None
 
 

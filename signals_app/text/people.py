@@ -54,12 +54,13 @@ _BOARD = re.compile(
     re.IGNORECASE,
 )
 _VP = re.compile(r"\b(?:[SEAG]?VP|V\.P\.|[Vv]ice[- ][Pp]resident|VICE[- ]PRESIDENT)\b")
-_HEAD = re.compile(r"\bheads? (?:of|for)\b|\b(?:group|global|regional|uk|department|practice) head\b|\bhead ?[,–-]"
+_HEAD = re.compile(r"\bheads? (?:of|for)\b|\b(?:group|global|regional|uk|department|practice) head\b|\bhead ?[,\u2013-]"
                    r"|\b(?:marketing|sales|finance|hr|it|engineering|product|operations|legal|people) head\b",
                    re.IGNORECASE)  # fmt: skip
-_DIRECTOR = re.compile(r"(?<!funeral )(?<!of )\bdirectors?\b(?!['’]s)(?! reports?)", re.IGNORECASE)
+_DIRECTOR = re.compile(r"(?<!funeral )(?<!of )\bdirectors?\b(?!['\u2019]s)(?! reports?)", re.IGNORECASE)
 _MANAGER = re.compile(
-    r"\b(?:manager|supervisor|foreman|team[- ]lead(?:er)?|tech(?:nical)? lead|shift leader|(?:engineering|project|delivery) lead)\b",
+    r"\b(?:manager|supervisor|foreman|team[- ]lead(?:er)?|tech(?:nical)? lead|shift leader|"
+    r"(?:engineering|project|delivery) lead)\b",
     re.IGNORECASE,
 )
 _STAFF = re.compile(
@@ -67,40 +68,188 @@ _STAFF = re.compile(
     r"accountant|bookkeeper|chef|cook|porter|driver|nurse|technician|representative|rep|adviser|advisor|specialist|"
     r"co-?ordinator|clerk|recruiter|paralegal|solicitor|lawyer|counsel|associate|intern|internship|apprentice|trainee|"
     r"graduate|secretary|scientist|architect|tester|writer|copywriter|editor|buyer|planner|operative|operator|cleaner|"
-    r"receptionist|teacher|tutor|carer|worker|labourer|electrician|plumber|mechanic|fitter|welder|machinist|host|waiter|"
+    r"receptionist|teacher|tutor|carer|worker|labourer|electrician|plumber|mechanic|fitter|welder|"
+    r"machinist|host|waiter|"
     r"waitress|barista|bartender|agent|negotiator|partner|controller|researcher|strategist|marketer|owner|steward|"
-    r"housekeeper|gardener|joiner|carpenter|surveyor|physiotherapist|therapist|pharmacist|dentist|lead|practitioner|SDR|BDR|BDM|"
+    r"housekeeper|gardener|joiner|carpenter|surveyor|physiotherapist|therapist|pharmacist|dentist|lead|"
+    r"practitioner|SDR|BDR|BDM|"
     r"sysadmin|devops|lecturer|packer|picker|handler|guard|sommelier|photographer|videographer|scrum master|"
     r"expert|principal|treasurer|actuary|underwriter|broker|trader|chemist|biologist|geologist|nanny|stylist)s?\b",
     re.IGNORECASE,
 )
-_DEPARTMENTS = tuple(
-    (name, re.compile(pattern, re.IGNORECASE if name != "it_short" else 0))
-    for name, pattern in (
-        ("marketing", r"\bproduct market\w*|\bmarketing\b|\bmarketer|\bbrand\b|\bcommunications\b|\bcomms\b|\bpublic relations\b"
-                      r"|\bcontent\b|\bSEO\b|\bPPC\b|\bsocial media\b|\bdemand gen\w*|\bcopywriter|\bcreative\b|\bcommunity\b|\bPR\b|\bCRM (?:exec|man|mark)\w*"),
-        ("sales", r"\bsales\b|\bbusiness development\b|\bcommercial\b|\brevenue\b|\bpartnerships\b|\baccount (?:executive|manager|director)"
-                  r"|\bkey accounts?\b|\b(?:SDR|BDR|BDM)\b|\bpre-?sales\b|\bcustomer success\b|\bclient (?:partner|services|director)"),
-        ("hr", r"\bHR\b|\bhuman resources\b|\bpeople\b|\btalent\b|\brecruit\w*|\blearning (?:and|&) development\b|\bL&D\b|\breward\b"),
-        ("finance", r"\bfinanc\w+|\baccountan\w+|\baccounting\b|\baccounts (?:assistant|payable|receivable|administrator|clerk|manager|senior)"
-                    r"|\bpurchase ledger\b|\bpayroll\b|\btreasur\w+|\btax\b|\baudit\w*|\bfinancial controller\b|\bbookkeep\w+"
-                    r"|\bcredit control\w*|\bFP&A\b|\binvestor relations\b|\bactuar\w+|\bbilling\b"),
-        ("legal", r"\blegal\b|\bsolicitor|\blawyer|\bcounsel\b|\bparalegal|\bcompliance\b|\bcompany secretar\w+|\bregulatory\b|\bdata protection\b"),
-        ("it_short", r"\bIT\b|\bICT\b"),
-        ("it", r"\binformation (?:technology|systems|security)\b|\bhelp ?desk\b|\bservice desk\b|\bsystems? administrator|\bsysadmin"
-               r"|\bnetwork (?:engineer|administrator|manager|architect)|\bcyber\w*|\bdesktop support\b|\b(?:1st|2nd|3rd|first|second|third) line\b"
-               r"|\binfrastructure (?:engineer|manager|analyst)|\btechnical support\b|\bsupport engineer|\bdatabase administrator|\bsecurity (?:engineer|analyst|architect)|\bdigital transformation\b"),
-        ("product", r"\bproducts?\b|\bUX\b|\buser experience\b|\bUI\b"),
-        ("operations", r"\boperations\b|\boperational\b|\bops\b|\bsupply chain\b|\blogistics\b|\bwarehouse\b|\bprocurement\b|\bpurchasing\b"
-                       r"|\bbuyer|\bproduction\b|\bmanufacturing\b|\bfacilities\b|\bfleet\b|\bcustomer (?:service|support|care)\b|\boffice manager\b"
-                       r"|\btransport\b|\bdriver|\bmaintenance manager\b|\bdelivery\b|\bprocess improvement\b"),
-        ("engineering", r"\bengineer\w*|\bsoftware\b|\bdevelopers?\b|\bprogrammer|\bdevops\b|\bSRE\b|\bQA\b|\btester|\bdata\b|\bmachine learning\b"
-                        r"|\barchitect(?:ure)?\b|\btechnical\b|\btechnology\b|\btech\b|\bfull[- ]?stack\b|\bR&D\b|\bresearch and development\b|\bfront[- ]?end\b|\bback[- ]?end\b|\bplatform\b"
-                        r"|\bscientist|\bAI\b"),
-    )
-)  # fmt: skip
+# What names a department, in the order in which they count where two begin at one place.
+_DEPARTMENTS = {
+    "marketing": (
+        r"\bproduct market\w*",
+        r"\bmarketing\b",
+        r"\bmarketer",
+        r"\bbrand\b",
+        r"\bcommunications\b",
+        r"\bcomms\b",
+        r"\bpublic relations\b",
+        r"\bcontent\b",
+        r"\bSEO\b",
+        r"\bPPC\b",
+        r"\bsocial media\b",
+        r"\bdemand gen\w*",
+        r"\bcopywriter",
+        r"\bcreative\b",
+        r"\bcommunity\b",
+        r"\bPR\b",
+        r"\bCRM (?:exec|man|mark)\w*",
+    ),
+    "sales": (
+        r"\bsales\b",
+        r"\bbusiness development\b",
+        r"\bcommercial\b",
+        r"\brevenue\b",
+        r"\bpartnerships\b",
+        r"\baccount (?:executive|manager|director)",
+        r"\bkey accounts?\b",
+        r"\b(?:SDR|BDR|BDM)\b",
+        r"\bpre-?sales\b",
+        r"\bcustomer success\b",
+        r"\bclient (?:partner|services|director)",
+    ),
+    "hr": (
+        r"\bHR\b",
+        r"\bhuman resources\b",
+        r"\bpeople\b",
+        r"\btalent\b",
+        r"\brecruit\w*",
+        r"\blearning (?:and|&) development\b",
+        r"\bL&D\b",
+        r"\breward\b",
+    ),
+    "finance": (
+        r"\bfinanc\w+",
+        r"\baccountan\w+",
+        r"\baccounting\b",
+        r"\baccounts (?:assistant|payable|receivable|administrator|clerk|manager|senior)",
+        r"\bpurchase ledger\b",
+        r"\bpayroll\b",
+        r"\btreasur\w+",
+        r"\btax\b",
+        r"\baudit\w*",
+        r"\bfinancial controller\b",
+        r"\bbookkeep\w+",
+        r"\bcredit control\w*",
+        r"\bFP&A\b",
+        r"\binvestor relations\b",
+        r"\bactuar\w+",
+        r"\bbilling\b",
+    ),
+    "legal": (
+        r"\blegal\b",
+        r"\bsolicitor",
+        r"\blawyer",
+        r"\bcounsel\b",
+        r"\bparalegal",
+        r"\bcompliance\b",
+        r"\bcompany secretar\w+",
+        r"\bregulatory\b",
+        r"\bdata protection\b",
+    ),
+    "it_short": (
+        r"\bIT\b",
+        r"\bICT\b",
+    ),
+    "it": (
+        r"\binformation (?:technology|systems|security)\b",
+        r"\bhelp ?desk\b",
+        r"\bservice desk\b",
+        r"\bsystems? administrator",
+        r"\bsysadmin",
+        r"\bnetwork (?:engineer|administrator|manager|architect)",
+        r"\bcyber\w*",
+        r"\bdesktop support\b",
+        r"\b(?:1st|2nd|3rd|first|second|third) line\b",
+        r"\binfrastructure (?:engineer|manager|analyst)",
+        r"\btechnical support\b",
+        r"\bsupport engineer",
+        r"\bdatabase administrator",
+        r"\bsecurity (?:engineer|analyst|architect)",
+        r"\bdigital transformation\b",
+    ),
+    "product": (
+        r"\bproducts?\b",
+        r"\bUX\b",
+        r"\buser experience\b",
+        r"\bUI\b",
+    ),
+    "operations": (
+        r"\boperations\b",
+        r"\boperational\b",
+        r"\bops\b",
+        r"\bsupply chain\b",
+        r"\blogistics\b",
+        r"\bwarehouse\b",
+        r"\bprocurement\b",
+        r"\bpurchasing\b",
+        r"\bbuyer",
+        r"\bproduction\b",
+        r"\bmanufacturing\b",
+        r"\bfacilities\b",
+        r"\bfleet\b",
+        r"\bcustomer (?:service|support|care)\b",
+        r"\boffice manager\b",
+        r"\btransport\b",
+        r"\bdriver",
+        r"\bmaintenance manager\b",
+        r"\bdelivery\b",
+        r"\bprocess improvement\b",
+    ),
+    "engineering": (
+        r"\bengineer\w*",
+        r"\bsoftware\b",
+        r"\bdevelopers?\b",
+        r"\bprogrammer",
+        r"\bdevops\b",
+        r"\bSRE\b",
+        r"\bQA\b",
+        r"\btester",
+        r"\bdata\b",
+        r"\bmachine learning\b",
+        r"\barchitect(?:ure)?\b",
+        r"\btechnical\b",
+        r"\btechnology\b",
+        r"\btech\b",
+        r"\bfull[- ]?stack\b",
+        r"\bR&D\b",
+        r"\bresearch and development\b",
+        r"\bfront[- ]?end\b",
+        r"\bback[- ]?end\b",
+        r"\bplatform\b",
+        r"\bscientist",
+        r"\bAI\b",
+    ),
+}
+_DEPARTMENT_PATTERNS = tuple(
+    (name.removesuffix("_short"), re.compile("|".join(forms), 0 if name.endswith("_short") else re.IGNORECASE))
+    for name, forms in _DEPARTMENTS.items()
+)
 _EXECUTIVE = frozenset({"c_level", "vp", "head", "director", "board"})
-_HONORIFICS = frozenset("mr mrs ms miss mx dr prof professor sir dame lord lady rev hon obe mbe cbe".split())
+_HONORIFICS = frozenset(
+    [
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "mx",
+        "dr",
+        "prof",
+        "professor",
+        "sir",
+        "dame",
+        "lord",
+        "lady",
+        "rev",
+        "hon",
+        "obe",
+        "mbe",
+        "cbe",
+    ]
+)
 
 
 def title_of(text: str) -> Title | None:
@@ -123,7 +272,7 @@ def is_executive(title: Title | None) -> bool:
 
 def person_key(name: str) -> tuple[str, str]:
     """Surname and first forename in lower case, from "SMITH, Jane Anne" or "Dr Jane Anne Smith". ("", "") for none."""
-    name = re.sub(r"[^\w\s,'’-]", " ", name[:200]).strip().lower()
+    name = re.sub(r"[^\w\s,'\u2019-]", " ", name[:200]).strip().lower()
     if "," in name:
         surname, _, rest = name.partition(",")
         forenames = [word for word in rest.split() if word not in _HONORIFICS]
@@ -159,7 +308,11 @@ def _seniority(text: str) -> str | None:
 def _department(text: str) -> str | None:
     if re.search(r"\b(?:general|country|branch|regional) manager\b", text, re.IGNORECASE):
         return "general"
-    found = [(match.start(), rank, name) for rank, (name, pattern) in enumerate(_DEPARTMENTS) if (match := pattern.search(text))]
+    found = [
+        (match.start(), rank, name)
+        for rank, (name, pattern) in enumerate(_DEPARTMENT_PATTERNS)
+        if (match := pattern.search(text))
+    ]
     if not found:
         return None
-    return min(found)[2].removesuffix("_short")
+    return min(found)[2]

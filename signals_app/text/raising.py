@@ -11,6 +11,7 @@ from signals_app.text.money import Found, Money, amounts_in
 from signals_app.text.names import mentions
 from signals_app.text.sentences import sentences
 
+OTHER = 50  # characters after an amount that say what it is
 MAX_OBJECT = 120  # characters from a verb to the amount that is its object
 
 
@@ -34,29 +35,35 @@ _VERBS = re.compile(
 _SURE = re.compile(r"rais|backed", re.IGNORECASE)
 _FUNDING = re.compile(
     r"\b(?:funding|investment|financing|seed|pre-seed|series [a-k]\b|equity|venture|backing|fundraise|fundraising|"
-    r"(?:funding |growth |investment |angel |bridge |seed )round|capital (?:raise|injection)|growth capital|loan|facility|"
+    r"(?:funding |growth |investment |angel |bridge |seed )round|capital (?:raise|injection)|"
+    r"growth capital|loan|facility|"
     r"grant|debt|crowdfund\w*|raise)\b|\bround\b",
     re.IGNORECASE,
 )
 # What may stand between "raises" and the amount.
 _OBJECT = re.compile(
     r"(?:\s|\b(?:a|an|its|the|over|more|than|nearly|almost|up|to|another|further|additional|around|about|approximately|"
-    r"total|of|in|new|first|second|third|latest|fresh|record|whopping|worth|round|rounds|funding|investment|financing|equity|"
-    r"pre-?seed|seed|series|[a-k]|growth|bridge|oversubscribed|capital|just|some|cool|and|debt|venture|initial|from|led|by|"
+    r"total|of|in|new|first|second|third|latest|fresh|record|whopping|worth|round|rounds|funding|"
+    r"investment|financing|equity|"
+    r"pre-?seed|seed|series|[a-k]|growth|bridge|oversubscribed|capital|just|some|cool|and|debt|venture|"
+    r"initial|from|led|by|"
     r"maiden|extra|with|grant|loan|facility|successful|institutional|significant|major|strategic|minority|crowdfunding|"
-    r"multi-million|multimillion|backing|raise|closing|extension|close|combined|inaugural|six-figure|seven-figure|eight-figure)\b"
-    r"|[-–,'’()+])*\Z",
+    r"multi-million|multimillion|backing|raise|closing|extension|close|combined|inaugural|six-figure|"
+    r"seven-figure|eight-figure)\b"
+    r"|[-\u2013,'\u2019()+])*\Z",
     re.IGNORECASE,
 )
 _NOT_FUNDING = re.compile(
-    r"\b(?:charit\w+|hospices?|fundraisers?|appeal|marathon|donat\w+|comic relief|children in need|macmillan|good cause\w*|"
+    r"\b(?:charit\w+|hospices?|fundraisers?|appeal|marathon|donat\w+|comic relief|children in need|"
+    r"macmillan|good cause\w*|"
     r"sponsored (?:walk|run|ride)|food ?banks?|cancer|foundation's|in memory)\b",
     re.IGNORECASE,
 )
 # After an amount that was "secured" or "won": it is not money for the company's growth.
 _OTHER_OBJECT = re.compile(
     r"\b(?:contracts?|deals?|orders?|acquisition|sale|lease|tender|framework|turnover|revenues?|sales|planning|project|"
-    r"settlement|damages|refund|refinanc\w+|prize|bid|award for|profits?|savings?|fine|penalty|takeover|merger|premises|"
+    r"settlement|damages|refund|refinanc\w+|prize|bid|award for|profits?|savings?|fine|penalty|"
+    r"takeover|merger|premises|"
     r"factory|site|partnership|agreement|jackpot|lawsuit|office|headquarters|facility in|warehouse)\b",
     re.IGNORECASE,
 )
@@ -65,10 +72,11 @@ _INTO = (
     r"(?:invests|invested|invest|investment|funding|round|boost|injection|backing|grant|loan|facility|stake|"
     r"series [a-k]|seed|raised|raise|led|package|cheque)"
 )
-_PREPOSITION = re.compile(r"\b(?:in|for|into|to|by|behind)\s(?:the\s)?(?:[\w'’-]+\s){0,6}$", re.IGNORECASE)
+_PREPOSITION = re.compile(r"\b(?:in|for|into|to|by|behind)\s(?:the\s)?(?:[\w'\u2019-]+\s){0,6}$", re.IGNORECASE)
 _INVESTING = re.compile(rf"\b{_INTO}\b", re.IGNORECASE)
-_BACKS = re.compile(r"\b(?:backs|back|funds|supports)\s(?:the\s)?(?:[\w'’-]+\s){0,4}$", re.IGNORECASE)
-_POSSESSED = re.compile(r"^(?:['’]s?\s|-|\s(?:customers?|clients?|rivals?|competitors?|partners?|suppliers?|founders?|investors?|"
+_BACKS = re.compile(r"\b(?:backs|back|funds|supports)\s(?:the\s)?(?:[\w'\u2019-]+\s){0,4}$", re.IGNORECASE)
+_POSSESSED = re.compile(r"^(?:['\u2019]s?\s|-|\s(?:customers?|clients?|rivals?|competitors?|partners?|suppliers?|"
+                        r"founders?|investors?|"
                         r"spin-?outs?|subsidiary|alumn\w+|to (?:buy|acquire))\b)", re.IGNORECASE)  # fmt: skip
 
 
@@ -77,11 +85,7 @@ def raises_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: b
 
     `own`: the text is the company's own, in which "we" is the company.
     """
-    found = [
-        told
-        for claim in claims(pieces, names, _VERBS, on=on, first_person=own)
-        if (told := _as_subject(claim))
-    ]
+    found = [told for claim in claims(pieces, names, _VERBS, on=on, first_person=own) if (told := _as_subject(claim))]
     found += _as_object(pieces, names, on)
     if not found:
         return None
@@ -110,26 +114,32 @@ def _is_funding(sentence: str, found: Found, sure: bool) -> bool:
     after = sentence[found.end : found.end + MAX_OBJECT]
     if _FUND.match(after):
         return False  # an investor that closed a fund of its own
-    named = _FUNDING.search(sentence[max(0, found.start - 60) : found.start]) or _FUNDING.search(after)
-    other = _OTHER_OBJECT.search(after[:50])
-    if other and not (sure and named and named.string == after and named.start() < other.start()):
-        return bool(named) and named.start() < other.start() if named and named.string == after else False
-    return sure or bool(named)
+    named_after = _FUNDING.search(after)
+    other = _OTHER_OBJECT.search(after[:OTHER])
+    if other:
+        return named_after is not None and named_after.start() < other.start()
+    return sure or named_after is not None or bool(_FUNDING.search(sentence[max(0, found.start - 60) : found.start]))
 
 
 def _is_round(rest: str) -> bool:
     """Whether the object of the verb is a round without an amount: "closes Series A", "secures investment from"."""
     match = _FUNDING.search(rest[:80])
-    return bool(match) and bool(_OBJECT.match(rest[: match.start()])) and not _OTHER_OBJECT.search(rest[: match.end() + 20])
+    if match is None or not _OBJECT.match(rest[: match.start()]):
+        return False
+    return not _OTHER_OBJECT.search(rest[: match.end() + 20])
 
 
 def _as_object(pieces: Sequence[str], names: tuple[str, ...], on: date) -> Iterator[Raise]:
-    """"Beta invests £5m in Acme", "£5m boost for Acme", "funding raised by Acme"."""
+    """ "Beta invests £5m in Acme", "£5m boost for Acme", "funding raised by Acme"."""
     for index, piece in enumerate(pieces):
         for sentence in sentences(piece):
             text = sentence.text
             for name in mentions(text, names)[:8]:
-                if not _is_receiver(text, name) or is_past(text, on) or not happened(text, name.start(), name.start(), on):
+                if (
+                    not _is_receiver(text, name)
+                    or is_past(text, on)
+                    or not happened(text, name.start(), name.start(), on)
+                ):
                     continue
                 money = [one for one in amounts_in(text) if not _FUND.match(text[one.end :])]
                 stage = _stage(text)

@@ -48,33 +48,44 @@ _LIST = re.compile(r"\s*(?:,|/|\band\b|\bor\b|&|\+|,\s*(?:and|or)\b|\()\s*\Z", r
 _BETWEEN = 6  # characters that may separate two names of one list
 # An ambiguous name with a word that makes it a language or a tool.
 _TELLING = re.compile(
-    r"\s(?:developer|engineer|programm\w+|microservices?|back-?end|codebase|services|lang|code|language|skills|spreadsheets?|"
+    r"\s(?:developer|engineer|programm\w+|microservices?|back-?end|codebase|services|lang|code|"
+    r"language|skills|spreadsheets?|"
     r"database|DBA|ERP|Fusion|Financials|SQL|Cloud|HCM|EBS|Intacct|Payroll|50\b|200\b|Line 50|Studio|Shiny|admin\w*|"
     r"consultant|data warehouse|package|scripts?|\(?(?:or similar|programming))",
     re.IGNORECASE,
 )
-_WRITTEN_IN = re.compile(r"\b(?:written|coding|code|programming|developed|built|developing|building|experienced?|proficient|"
-                         r"proficiency|fluent|fluency|expertise|skilled|services|microservices) (?:in|with|using|of) $", re.IGNORECASE)  # fmt: skip
+_WRITTEN_IN = re.compile(r"\b(?:written|coding|code|programming|developed|built|developing|building|experienced?|"
+                         r"proficient|"
+                         r"proficiency|fluent|fluency|expertise|skilled|services|microservices) (?:in|with|"
+                         r"using|of) $", re.IGNORECASE)  # fmt: skip
 HEADING_WORDS = 5
 SHORT = 2  # letters: names that short need more than a word of the trade in the sentence
 _WISH = re.compile(
-    r"\b(?:nice[- ]to[- ]haves?|desirable|desired|bonus(?: points)?|advantage(?:ous)?|is a plus|a plus\b|beneficial|not required|not necessary|"
-    r"not essential|not needed|isn['’]t required|no (?:prior |previous )?(?:[\w.+#/]+ ){0,3}(?:experience|knowledge)|optional|"
+    r"\b(?:nice[- ]to[- ]haves?|desirable|desired|bonus(?: points)?|advantage(?:ous)?|is a plus|"
+    r"a plus\b|beneficial|not required|not necessary|"
+    r"not essential|not needed|isn['\u2019]t required|no (?:prior |"
+    r"previous )?(?:[\w.+#/]+ ){0,3}(?:experience|knowledge)|optional|"
     r"ideally|would be (?:great|good|nice|helpful|useful)|preferred|preferable|preferably|welcome[d]?|instead of|"
-    r"(?:don['’]t|do not|doesn['’]t|does not) (?:use|need|require)|no need (?:for|to)|no longer use|without|rather than|"
+    r"(?:don['\u2019]t|do not|doesn['\u2019]t|does not) (?:use|need|require)|no need (?:for|to)|"
+    r"no longer use|without|rather than|"
     r"competitors?|alternative to|never used)\b",
     re.IGNORECASE,
 )
 # Before a name: it is what is left.
 _LEFT = re.compile(
-    r"\b(?:(?:mov|migrat|switch|transition)\w+ (?:[\w-]+ ){0,4}(?:away |off )?(?:from|off)|away from|replac(?:e[sd]?|ing|ement (?:of|for))|"
+    r"\b(?:(?:mov|migrat|switch|transition)\w+ (?:[\w-]+ ){0,4}(?:away |off )?(?:from|off)|away from|"
+    r"replac(?:e[sd]?|ing|ement (?:of|for))|"
     r"former(?:ly)?|legacy|retir(?:e[sd]?|ing)|decommission\w*|sunset\w*|instead of|ditch\w*|dropp\w+)"
     r"(?: (?:our|the|its|their|old|existing|legacy|ageing|an?)){0,3} $",
     re.IGNORECASE,
 )
-_WISH_HEADING = re.compile(r"\b(?:nice[- ]to[- ]haves?|desirable|bonus|preferred|optional|plus(?:es)?|advantageous|extra credit|would be nice)\b", re.IGNORECASE)
+_WISH_HEADING = re.compile(
+    r"\b(?:nice[- ]to[- ]haves?|desirable|bonus|preferred|optional|plus(?:es)?|advantageous|"
+    r"extra credit|would be nice)\b",
+    re.IGNORECASE,
+)
 _HEADING = re.compile(r"^[^.!?]{1,60}:?$")
-_ITEM = re.compile(r"^\s*[-–•*·▪]")
+_ITEM = re.compile(r"^\s*[-\u2013•*·▪]")
 
 
 @cache
@@ -151,8 +162,8 @@ def _is_left(line: str, named: Named) -> bool:
 
 def _clause(line: str, named: Named) -> str:
     """The part of a sentence around a name: another clause may wish for another product."""
-    start = max(line.rfind(mark, 0, named.start) for mark in (";", " but ", " – ", ". ")) + 1
-    ends = [end for mark in (";", " but ", " – ") if (end := line.find(mark, named.end)) >= 0]
+    start = max(line.rfind(mark, 0, named.start) for mark in (";", " but ", " \u2013 ", ". ")) + 1
+    ends = [end for mark in (";", " but ", " \u2013 ") if (end := line.find(mark, named.end)) >= 0]
     return line[start : min(ends, default=len(line))]
 
 
@@ -165,7 +176,9 @@ def _is_meant(text: str, kept: list[tuple[int, int, Technology, bool]], index: i
                 return True
     if _TELLING.match(text, end) or _WRITTEN_IN.search(text[max(0, start - 40) : start]):
         return True
-    if re.match(r"\s(?:at|in (?:a|an|the|your|this))\b", text[end:][:12]) or (start == 0 and end < len(text) and text[end] == " "):
+    if re.match(r"\s(?:at|in (?:a|an|the|your|this))\b", text[end:][:12]) or (
+        start == 0 and end < len(text) and text[end] == " "
+    ):
         return False  # "Excel at what you do", "Go further with us"
     return len(technology.name) > SHORT and bool(words - {technology.name.lower()})
 
@@ -176,4 +189,6 @@ def _trade(known: Vocabulary, kept: list[tuple[int, int, Technology, bool]]) -> 
 
 def _alternatives(names: list[str], flags: int) -> re.Pattern[str]:
     forms = "|".join(re.escape(name).replace(r"\ ", r"\s") for name in sorted(names, key=len, reverse=True))
-    return re.compile(rf"(?<![\w@#$-])(?<!\w[.&])(?:{forms})(?![\w#@]|[&+](?=\w)|\s?&\s?D\b|\+\+|-\w{{1,20}}-|\.\w)", flags)
+    return re.compile(
+        rf"(?<![\w@#$-])(?<!\w[.&])(?:{forms})(?![\w#@]|[&+](?=\w)|\s?&\s?D\b|\+\+|-\w{{1,20}}-|\.\w)", flags
+    )
