@@ -20,6 +20,7 @@ class FilingRules(RuleTable):
 
 class FilingLimits(Strict):
     rebrand_days: int
+    together_days: int
     same_days: int
     founding_days: int
     allotment_days: int
@@ -46,7 +47,7 @@ class FilingFile(RuleFile):
 FILE = load_rules("companies_house_filing", FilingFile)
 LIMITS = FILE.limits
 TYPE = SignalType.COMPANIES_HOUSE_FILING
-OTHER_RESOLUTIONS = ("liquidation", "change-of-name", "wind")
+OTHER_RESOLUTIONS = ("liquidation", "change-of-name", "wind", "re-registration")
 NEW = frozenset({"NEWINC", "LLIN01", "IN01"})
 
 
@@ -74,7 +75,7 @@ def _by_table(history: History, filed: Sequence[tuple[Fact, Filing]]) -> Iterato
             continue
         by_form.setdefault(index, []).append((fact, filing))
     for index, reports in sorted(by_form.items()):
-        for group in grouped(reports, 1):
+        for group in grouped(reports, LIMITS.together_days):
             yield made(TYPE, FILE.forms[index].rule, FILE.version, quotes(group), data=_told(group[0][1]))
 
 

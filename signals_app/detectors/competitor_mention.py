@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from businesses.payloads import WebChanged
 from signals_app.detectors.base import Detection, Detector, Fact, History
 from signals_app.detectors.reading import made, texts
 from signals_app.detectors.rules import Rule, RuleFile, RuleTable, Strict, load_rules
@@ -48,28 +49,29 @@ class CompetitorMention(Detector):
     label = "Competitor mention"
 
     def detect(self, history: History) -> Iterator[Detection]:
-        told: list[tuple[str, Fact, list[Mention]]] = []
+        groups: list[list[tuple[Fact, list[Mention]]]] = []
+        latest: dict[str, list[tuple[Fact, list[Mention]]]] = {}
         for fact in sorted(history.of(*KINDS), key=lambda fact: (fact.on, fact.id)):
             found = list(_mentions(fact, history))
-            if found:
-                # A text is one sign, by the strongest role in which it names anybody.
-                role = max((role for _, role, _ in found), key=lambda role: RULES[role].weight)
-                told.append((role, fact, found))
-        for role, rule in RULES.items():
-            yield from _detections(rule, [(fact, found) for one, fact, found in told if one == role], role)
+            if not found:
+                continue
+            known = [latest[rival] for rival, _, _ in found if rival in latest]
+            group = next((one for one in known if (fact.on - one[0][0].on).days <= FILE.limits.period_days), None)
+            if group is None:
+                group = []
+                groups.append(group)
+            if fact.fingerprint not in {one.fingerprint for one, _ in group[-1:]}:
+                group.append((fact, found))
+            latest |= {rival: group for rival, _, _ in found}
+        yield from map(_detection, groups)
 
 
-def _detections(rule: Rule, told: list[tuple[Fact, list[Mention]]], role: str) -> Iterator[Detection]:
-    groups: list[list[tuple[Fact, list[Mention]]]] = []
-    for fact, found in told:
-        if not groups or (fact.on - groups[-1][0][0].on).days > FILE.limits.period_days:
-            groups.append([])
-        if fact.fingerprint not in {known.fingerprint for known, _ in groups[-1][-1:]}:
-            groups[-1].append((fact, found))
-    for group in groups:
-        evidence = [(fact, next(quote for _, one, quote in found if one == role)) for fact, found in group]
-        rivals = sorted({rival for _, found in group for rival, _, _ in found})
-        yield made(SignalType.COMPETITOR_MENTION, rule, FILE.version, evidence, data={"competitors": rivals})
+def _detection(group: list[tuple[Fact, list[Mention]]]) -> Detection:
+    """By the strongest role in which any of the texts names a competitor."""
+    role = max((role for _, found in group for _, role, _ in found), key=lambda role: RULES[role].weight)
+    evidence = [(fact, max(found, key=lambda one: RULES[one[1]].weight)[2]) for fact, found in group]
+    rivals = sorted({rival for _, found in group for rival, _, _ in found})
+    return made(SignalType.COMPETITOR_MENTION, RULES[role], FILE.version, evidence, data={"competitors": rivals})
 
 
 def _mentions(fact: Fact, history: History) -> Iterator[Mention]:
@@ -82,9 +84,15 @@ def _mentions(fact: Fact, history: History) -> Iterator[Mention]:
         for piece in pieces:
             for role, quote in roles_in(piece, names, own, FILE.words.common):
                 yield rival.name, role, quote
+        for product in _removed(fact):
+            for _, quote in roles_in(product, names, own, FILE.words.common):
+                yield rival.name, "leaving", quote
 
 
-def _technologies(fact: Fact) -> Iterator[str]:
-    """Products found on the website: "Uses HubSpot" is not its text, the product's name is."""
-    added = getattr(fact.payload, "technologies_added", None)
-    yield from (one for one in added[:50] if isinstance(one, str)) if isinstance(added, list) else ()
+def _technologies(fact: Fact) -> list[str]:
+    """Products found on the website: of them only the name is told."""
+    return fact.payload.technologies_added[:50] if isinstance(fact.payload, WebChanged) else []
+
+
+def _removed(fact: Fact) -> list[str]:
+    return fact.payload.technologies_removed[:50] if isinstance(fact.payload, WebChanged) else []

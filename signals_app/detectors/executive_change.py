@@ -54,6 +54,7 @@ class Change:
     is_joining: bool
     evidence: list[tuple[Fact, str]] = field(default_factory=list)
     title: Title | None = None
+    title_text: str = ""
     officer_id: str = ""
     is_registered: bool = False
 
@@ -94,7 +95,7 @@ def _reports(history: History) -> Iterator[Change]:
     names = names_for(history.company.name, history.company.domain)
     for fact in history.of("news", "web_changed"):
         for move in moves_in(texts(fact), names, on=fact.on, own=fact.kind == "web_changed"):
-            yield Change(move.person, person_key(move.person), move.is_joining, [(fact, move.quote)], move.title)
+            yield Change(move.person, person_key(move.person), move.is_joining, [(fact, move.quote)], move.title, title_text=move.title_text)
 
 
 def _kept(change: Change, fact: Fact, history: History) -> Iterator[Change]:
@@ -120,7 +121,7 @@ def _of_officer(fact: Fact, officer: OfficerChange, is_joining: bool) -> Change 
     # The occupation that the register names is the person's own word; only a post of a company counts as title.
     title = title_of(officer.occupation) if officer.occupation.lower() not in {"director", "company director"} else None
     quote = officer.name or officer.role
-    return Change(officer.name, person_key(officer.name), is_joining, [(fact, quote)], title, officer.officer_id, True)
+    return Change(officer.name, person_key(officer.name), is_joining, [(fact, quote)], title, officer.occupation, officer.officer_id, True)
 
 
 def _merged(reports: Iterable[Change]) -> list[Change]:
@@ -139,6 +140,7 @@ def _merged(reports: Iterable[Change]) -> list[Change]:
         elif report.evidence[0][0].fingerprint not in {fact.fingerprint for fact, _ in known.evidence}:
             known.evidence += report.evidence
             known.title = known.title or report.title
+            known.title_text = known.title_text or report.title_text
             known.officer_id = known.officer_id or report.officer_id
             known.is_registered = known.is_registered or report.is_registered
         for key in keys:
@@ -205,7 +207,7 @@ def _crowds(leaves: list[Change]) -> tuple[list[list[Change]], list[Change]]:
 
 
 def _transition(left: Change, came: Change) -> Detection:
-    data = {"departed": left.person, "appointed": came.person, **_titled(came.title or left.title)}
+    data = {"departed": left.person, "appointed": came.person, **_titled(came if came.title else left)}
     evidence = sorted(left.evidence + came.evidence, key=lambda item: (item[0].on, item[0].id))
     return made(SignalType.EXECUTIVE_CHANGE, FILE.rules.leadership_transition, FILE.version, _once(evidence), data=data)
 
@@ -224,8 +226,10 @@ def _single(change: Change, history: History) -> Detection:
     if not change.is_registered and change.title and change.title.seniority not in TOP:
         weight = min(weight, LIMITS.middle_weight)
     return made(SignalType.EXECUTIVE_CHANGE, rule, FILE.version, change.evidence, confidence=confidence, weight=weight,
-                data={"person": change.person, **_titled(change.title)})  # fmt: skip
+                data={"person": change.person, **_titled(change)})  # fmt: skip
 
 
-def _titled(title: Title | None) -> dict[str, str | None]:
-    return {"seniority": title.seniority, "department": title.department} if title else {}
+def _titled(change: Change) -> dict[str, str | None]:
+    if change.title is None:
+        return {}
+    return {"title": change.title_text, "seniority": change.title.seniority, "department": change.title.department}

@@ -18,6 +18,7 @@ from signals_app.text.raising import Raise, raises_in
 
 
 class FundingRules(RuleTable):
+    share_allotment: Rule
     equity_round: Rule
     debt_round: Rule
     grant_award: Rule
@@ -103,11 +104,12 @@ def _told(history: History, story: Story, allotments: list[list[tuple[Fact, Fili
     if rule is FILE.rules.equity_round:
         for index, group in enumerate(allotments):
             lag = (group[0][0].on - first).days
-            if index not in taken and -LIMITS.filing_lead_days <= lag <= LIMITS.filing_days:
-                if not is_new(history, group[0][0], LIMITS.incorporation_days):
-                    taken.add(index)
-                    evidence += list(quotes(group))
-                    break
+            if index in taken or is_new(history, group[0][0], LIMITS.incorporation_days):
+                continue
+            if -LIMITS.filing_lead_days <= lag <= LIMITS.filing_days:
+                taken.add(index)
+                evidence += list(quotes(group))
+                break
     data: dict[str, Any] = {"stage": stage}
     if best.money:
         data |= {"amount": _number(best.money.amount), "currency": best.money.currency}
@@ -117,24 +119,26 @@ def _told(history: History, story: Story, allotments: list[list[tuple[Fact, Fili
 
 def _filed(history: History, group: list[tuple[Fact, Filing]], *, doubtful: bool, backing: list[date]) -> Detection:
     """A detection of allotments alone: how sure it is that they were a round, the gates say."""
-    fact, filing = group[0]
-    confidence = FILE.rules.equity_round.confidence
+    filing = group[0][1]
+    rule, kind = FILE.rules.share_allotment, SignalType.COMPANIES_HOUSE_FILING
+    confidence = rule.confidence
     if doubtful:
         confidence = LIMITS.doubtful_confidence
     elif any(ARTICLES & {kind.upper() for kind in one.associated} for _, one in group) or any(
         near(one.on, backing, LIMITS.backing_days) for one, _ in group
     ):
         confidence = LIMITS.backed_confidence
+        rule, kind = FILE.rules.equity_round, SignalType.FUNDING_ROUND
     after = {currency: _number(figure) for currency, figure in sorted(_capital(group[-1][1]).items())}
     return made(
-        SignalType.FUNDING_ROUND, FILE.rules.equity_round, FILE.version, quotes(group), confidence=confidence,
+        kind, rule, FILE.version, quotes(group), confidence=confidence,
         data={"stage": None, "capital_after": after, "transaction_id": filing.transaction_id},
         needs_review=confidence < LIMITS.review_below,
     )  # fmt: skip
 
 
 def _doubtful(history: History, groups: list[list[tuple[Fact, Filing]]]) -> list[bool]:
-    """Of each group: whether it is of the incorporation, or added nothing or next to nothing to the capital known before."""
+    """Of each group: whether it is of the incorporation, or added next to nothing to the capital known before."""
     known: dict[str, Decimal] = {}
     found = []
     for group in groups:

@@ -23,10 +23,8 @@ class JobRules(RuleTable):
 class JobLimits(Strict):
     period_days: int
     several: int
-    several_weight: Percent
     many: int
     many_weight: Percent
-    surge_postings: int
     surge_growth: float
     shown_titles: int
 
@@ -45,6 +43,15 @@ NO_VACANCY = re.compile(
     r"(?:has been |is |now )?(?:filled|closed|withdrawn)|speculative|talent (?:pool|community|network)|"
     r"general application|"
     r"future opportunit\w+|test (?:job|posting)|expired)\b",
+    re.IGNORECASE,
+)
+FOR_OTHERS = re.compile(
+    r"\b(?:our client|client confidential|on behalf of|acts as an employment agency|employment (?:agency|business)|for a client)\b",
+    re.IGNORECASE,
+)
+NO_LEADER = re.compile(
+    r"\b(?:course|unpaid|voluntary|volunteer|placement|internship|year \d{1,2}|head of (?:year|house|sixth form|maths|english|"
+    r"science department|pastoral)|(?:art|funeral|casting|music|film|stage|assistant) director|director of photography)\b",
     re.IGNORECASE,
 )
 MAX_OPEN = 1_000_000
@@ -68,18 +75,17 @@ class JobPosting(Detector):
 
 
 def _detections(group: list[Posting], count: int, before: int | None) -> Iterator[Detection]:
-    if before and count >= max(LIMITS.surge_postings, LIMITS.surge_growth * before):
-        yield _made(FILE.rules.hiring_surge, group, count, before)
-        return
+    """A leader who is sought, and many people who are; a few routine posts are no sign."""
     senior = [posting for posting in group if _is_senior(posting)]
-    others = [posting for posting in group if not _is_senior(posting)]
     if senior:
         yield _made(FILE.rules.senior_hiring, senior, count, before)
-    if others:
-        weight = FILE.rules.hiring.weight
-        if count >= LIMITS.several:
-            weight = LIMITS.many_weight if count >= LIMITS.many else LIMITS.several_weight
-        yield _made(FILE.rules.hiring, others, count, before, weight)
+    others = [posting for posting in group if not _is_senior(posting)]
+    if count - _count(senior) < LIMITS.several or not others:
+        return
+    if before and count >= LIMITS.surge_growth * before:
+        yield _made(FILE.rules.hiring_surge, others, count, before)
+    else:
+        yield _made(FILE.rules.hiring, others, count, before, LIMITS.many_weight if count >= LIMITS.many else None)
 
 
 def _made(rule: Rule, group: list[Posting], count: int, before: int | None, weight: int | None = None) -> Detection:
@@ -92,7 +98,7 @@ def _made(rule: Rule, group: list[Posting], count: int, before: int | None, weig
         "before": before,
         "departments": dict(sorted(departments.items())),
         "seniorities": dict(sorted(Counter(title.seniority for title in found if title).items())),
-        "titles": list(dict.fromkeys(job.title for _, job in group))[: LIMITS.shown_titles],
+        "title": list(dict.fromkeys(job.title for _, job in group))[: LIMITS.shown_titles],
     }
     evidence = [(fact, job.title) for fact, job in group]
     return made(SignalType.JOB_POSTING, rule, FILE.version, evidence, data=data, weight=weight)
@@ -116,8 +122,12 @@ def _is_open(posting: Posting) -> bool:
 
 
 def _is_senior(posting: Posting) -> bool:
-    title = title_of(posting[1].title)
-    return title is not None and title.seniority in SENIOR
+    """Whether it is a leader of a function of the company: not of a class or a kitchen, nor sought for a client."""
+    job = posting[1]
+    title = title_of(job.title)
+    if title is None or title.seniority not in SENIOR or NO_LEADER.search(job.title):
+        return False
+    return not FOR_OTHERS.search(job.title) and not FOR_OTHERS.search(job.description[:2_000])
 
 
 def _told_before(group: list[Posting]) -> int | None:

@@ -13,6 +13,7 @@ from signals_app.models import SignalType
 MAX_CONFIDENCE = 98  # what no number of reports exceeds
 GAIN = 5  # of confidence, by each further source
 SNAPSHOT_DAYS = 45  # a monthly snapshot may show a change that late
+FOUNDING = frozenset({"NEWINC", "LLIN01", "IN01"})
 CORRECTIONS = ("second-filing", "replacement-filing", "removal-document", "annotation")
 
 P = TypeVar("P", bound=Payload)
@@ -83,8 +84,19 @@ def near(day: date, days: Sequence[date], within: int) -> bool:
 
 def since_incorporation(history: History, fact: Fact) -> int | None:
     """Days from the company's incorporation to a fact."""
-    start = history.company.incorporated_on
+    start = history.company.incorporated_on or _founded_on(history)
     return None if start is None else (fact.on - start).days
+
+
+def _founded_on(history: History) -> date | None:
+    """By the facts, where the company's row does not say."""
+    return min((one.on for one in history.facts if _founds(one)), default=None)
+
+
+def _founds(fact: Fact) -> bool:
+    if isinstance(fact.payload, Filing):
+        return fact.payload.type.upper() in FOUNDING
+    return fact.kind == "incorporated"
 
 
 def is_new(history: History, fact: Fact, days: int) -> bool:

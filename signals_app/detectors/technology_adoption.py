@@ -1,9 +1,9 @@
 """Technologies that a company uses: required in its job adverts, found on its website, chosen in the news."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import date
+from uuid import UUID
 
 from businesses.payloads import JobPosted, News, WebChanged
 from signals_app.detectors.base import Detection, Detector, Fact, History
@@ -13,7 +13,7 @@ from signals_app.models import SignalType
 from signals_app.text.claims import claims, names_for
 from signals_app.text.names import pattern_of, short_names
 from signals_app.text.sentences import Sentence
-from signals_app.text.technologies import names_of, uses_in
+from signals_app.text.technologies import is_business, names_of, uses_in
 
 
 class TechnologyRules(RuleTable):
@@ -36,7 +36,7 @@ class TechnologyRuleFile(RuleFile):
 FILE = load_rules("technology_adoption", TechnologyRuleFile)
 LIMITS = FILE.limits
 CHOOSES = re.compile(
-    r"\b(?:adopts|adopted|selects|selected|chooses|chose|chosen|implements|implemented|deploys|"
+    r"\b(?:(?<=to )(?:roll out|adopt|deploy|implement|migrate|move|switch|use|install)|signs with|signed with|now runs?|adopts|adopted|selects|selected|chooses|chose|chosen|implements|implemented|deploys|"
     r"deployed|migrates|migrated|migrating|"
     r"moves|moved|switches|switched|rolls out|rolled out|rolling out|goes live (?:with|on)|"
     r"went live (?:with|on)|gone live (?:with|on)|"
@@ -51,6 +51,11 @@ SELLS = re.compile(
     r"plug-?in|customers?|clients?)\b",
     re.IGNORECASE,
 )
+RULES = {
+    "job_posted": FILE.rules.technology_in_postings,
+    "web_changed": FILE.rules.technology_on_website,
+    "news": FILE.rules.technology_chosen,
+}
 Use = tuple[Fact, str, str]  # the fact, the product, the quote
 
 
@@ -60,40 +65,41 @@ class TechnologyAdoption(Detector):
 
     def detect(self, history: History) -> Iterator[Detection]:
         names = names_for(history.company.name, history.company.domain)
-        for rule, uses in (
-            (FILE.rules.technology_in_postings, _in_postings(history)),
-            (FILE.rules.technology_on_website, _on_website(history)),
-            (FILE.rules.technology_chosen, _in_news(history, names)),
-        ):
-            yield from _detections(rule, [use for use in uses if not _is_own(use[1], names)])
+        uses = [*_in_postings(history), *_on_website(history), *_in_news(history, names)]
+        bought = [use for use in uses if is_business(use[1]) and not _is_own(use[1], names)]
+        yield from map(_made, _groups(sorted(bought, key=lambda use: (use[0].on, use[0].id, use[1]))))
 
 
-def _detections(rule: Rule, uses: Iterable[Use]) -> Iterator[Detection]:
-    """What is first seen within one period is one detection; what was known before is none."""
-    seen: dict[str, date] = {}
-    group: list[Use] = []
-    for use in sorted(uses, key=lambda use: (use[0].on, use[0].id)):
-        if group and (use[0].on - group[0][0].on).days > LIMITS.period_days:
-            yield _made(rule, group)
-            group = []
-        first = seen.setdefault(use[1], use[0].on)
-        if not group and first != use[0].on:
+def _groups(uses: list[Use]) -> list[list[Use]]:
+    """Reports of one adoption: texts that name a product in common. A product known for longer is none that is new."""
+    first: dict[str, date] = {}
+    latest: dict[str, list[Use]] = {}
+    by_fact: dict[UUID, list[Use]] = {}
+    groups: list[list[Use]] = []
+    for use in uses:
+        fact, product, _ = use
+        known = first.setdefault(product, fact.on)
+        if (fact.on - known).days > LIMITS.period_days:
             continue
-        if (use[0].on - first).days <= LIMITS.period_days:
-            group.append(use)
-    if group:
-        yield _made(rule, group)
+        group = latest.get(product) or by_fact.get(fact.fingerprint)
+        if group is None:
+            group = []
+            groups.append(group)
+        group.append(use)
+        latest.setdefault(product, group)
+        by_fact.setdefault(fact.fingerprint, group)
+    return groups
 
 
-def _made(rule: Rule, group: list[Use]) -> Detection:
-    by_id = {use[0].fingerprint: use for use in reversed(group)}
-    once = sorted(by_id.values(), key=lambda use: (use[0].on, use[0].id))
-    counts = Counter(product for _, product in {(use[0].fingerprint, use[1]) for use in group})
-    repeated = max(counts.values()) > 1 and rule is FILE.rules.technology_in_postings
+def _made(group: list[Use]) -> Detection:
+    once = {fact.fingerprint: (fact, quote) for fact, _, quote in reversed(group)}
+    evidence = sorted(once.values(), key=lambda item: (item[0].on, item[0].id))
+    rule = max((RULES[fact.kind] for fact, _ in evidence), key=lambda rule: rule.weight)
+    repeated = sum(fact.kind == "job_posted" for fact, _ in evidence) > 1
     return made(
-        SignalType.TECHNOLOGY_ADOPTION, rule, FILE.version, [(fact, quote) for fact, _, quote in once],
-        data={"technologies": list(dict.fromkeys(use[1] for use in group))[: LIMITS.shown]},
-        confidence=rule.confidence + (LIMITS.repeated_confidence if repeated else 0),
+        SignalType.TECHNOLOGY_ADOPTION, rule, FILE.version, evidence,
+        data={"technology": list(dict.fromkeys(product for _, product, _ in group))[: LIMITS.shown]},
+        confidence=min(98, rule.confidence + (LIMITS.repeated_confidence if repeated else 0)),
     )  # fmt: skip
 
 
@@ -117,20 +123,21 @@ def _in_news(history: History, names: tuple[str, ...]) -> Iterator[Use]:
         fact for fact, _ in read(history, "web_changed", WebChanged)
     ]
     for fact in facts:
-        for claim in claims(texts(fact), names, CHOOSES, on=fact.on, first_person=fact.kind == "web_changed"):
+        for claim in claims(texts(fact), names, CHOOSES, on=fact.on, first_person=fact.kind == "web_changed", decided=True):
             if SELLS.search(claim.sentence.text):
                 continue
             for named in names_of(Sentence(0, claim.sentence.text)):
-                if named.start > claim.start and not _is_left(claim.sentence.text, claim.verb, named.start):
+                is_object = named.start > claim.start or claim.sentence.text[named.end :].startswith((", which", " which"))
+                if is_object and not _is_left(claim.sentence.text, claim.verb, named.start):
                     yield fact, named.name, claim.sentence.text
 
 
 def _is_left(sentence: str, verb: str, start: int) -> bool:
     """ "Migrates from X to Y", "replaces X with Y": X is what is left."""
     before = sentence[max(0, start - 30) : start]
-    if re.search(r"\b(?:from|off|away from)\s(?:\w+\s){0,2}$", before):
+    if re.search(r"\b(?:from|off|away from)\s(?:(?:its|the|their|our|old|legacy)\s){0,2}$", before):
         return True
-    return verb.lower().startswith("replac") and not re.search(r"\b(?:with|by)\s(?:\w+\s){0,2}$", before)
+    return verb.lower().startswith("replac") and not re.search(r"\b(?:with|by)\s(?:(?:the|new)\s){0,2}$", before)
 
 
 def _is_own(product: str, names: tuple[str, ...]) -> bool:

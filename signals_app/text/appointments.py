@@ -21,6 +21,7 @@ class Move:
     title: Title
     is_joining: bool
     quote: str
+    title_text: str = ""
 
 
 _WORDS = re.compile(r"[A-Z][\w'\u2019-]{0,24}\.?(?: (?:(?:van|de|von|der|al|la) )?[A-Z][\w'\u2019-]{0,24}\.?){0,7}")
@@ -145,7 +146,7 @@ _NO_NAMES = frozenset(
 )
 _HIRES = re.compile(
     r"\b(?:appoints|appointed|hires|hired|names|named|promotes|promoted|recruits|recruited|welcomes|welcomed|poaches|"
-    r"poached|taps|unveils|elevates|selects|picks|announces|announced|adds|added|brings in|brought in)\b",
+    r"poached|taps|unveils|elevates|selects|picks|announces|announced|adds|added|brings in|brought in|strengthens (?:its |the )?(?:board|team|leadership|management)[\w ]{0,20} with|makes|made)\b",
     re.IGNORECASE,
 )
 _LOSES = re.compile(r"\b(?:loses|lost|parts (?:company|ways) with|sacks|sacked|fires|fired|ousts|ousted|dismisses|"
@@ -157,13 +158,13 @@ _DEPARTURE = re.compile(
 _JOINS = re.compile(
     r"\b(?:joins|joined|has joined|(?:is|was|has been|been|were) (?:appointed|named|promoted|hired|"
     r"recruited)|appointed|named|"
-    r"promoted|takes over|took over|becomes|became|steps up|takes the helm|new)\b",
+    r"promoted|takes over|took over|becomes|became|steps up|takes the helm|passed|passes|hands over|handed|(?:had|has|have) been made|(?:had|has) been (?:appointed|named|promoted))\b",
     re.IGNORECASE,
 )
 _LEAVES = re.compile(
     r"\b(?:steps down|stepped down|stepping down|has left|leaves|left|resigns|resigned|quits|quit|"
     r"departs|departed|exits|exited|"
-    r"retires|retired|is leaving|is stepping down|to step down|will step down|ousted|stands down|"
+    r"retires|retired|will leave|is leaving|is stepping down|to step down|will step down|ousted|stands down|"
     r"stood down|to leave)\b",
     re.IGNORECASE,
 )
@@ -181,6 +182,12 @@ _NOT_PEOPLE = re.compile(
     re.IGNORECASE,
 )
 _CHARACTERS = 120
+_US = re.compile(r"\b(?:us|our|we)\b", re.IGNORECASE)
+_ELSEWHERE = re.compile(r"\b(?:joins|joined|of|at|for|leads|runs)\s(?!(?:the|its|as)\b)[A-Z][\w'-]+")
+_FORMERLY = re.compile(
+    r"\b(?:formerly (?:of|at)|former|ex-|previously (?:at|of|with)|from|customer|client|partner|rival)\s*$", re.IGNORECASE
+)
+_BOARD = re.compile(r"^\s(?:the|its|our|to the) board\b", re.IGNORECASE)
 
 
 def moves_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: bool = False) -> list[Move]:
@@ -191,10 +198,10 @@ def moves_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: bo
     for claim in claims(pieces, names, _LOSES, on=on, first_person=own):
         if not claim.verb.lower().startswith("announce") or _DEPARTURE.search(claim.rest):
             found += _moved(claim.sentence.text, claim.end, names, joining=False)
-    named = any(mentions(piece, names) for piece in pieces)
+    named = own or any(mentions(piece, names) for piece in pieces)
     for piece in pieces if named else ():
         for sentence in sentences(piece):
-            if _is_of(sentence.text, names):
+            if _is_of(sentence.text, names, own=own, titled=bool(mentions(pieces[0], names))):
                 found += _of_person(sentence.text, names, on)
     return _each_once(found)
 
@@ -204,59 +211,62 @@ def _moved(sentence: str, start: int, names: tuple[str, ...], *, joining: bool) 
     rest = sentence[start : start + 2 * _CHARACTERS]
     if _NOT_PEOPLE.search(rest[:_CHARACTERS]):
         return
-    if title := _title_in(rest):
+    if found := _title_in(rest):
         people = _people(rest[:_CHARACTERS], names)
-        yield Move(people[0] if people else "", title, joining, sentence)
+        yield Move(people[0] if people else "", found[0], joining, sentence, found[1])
 
 
 def _of_person(sentence: str, names: tuple[str, ...], on: date) -> Iterator[Move]:
     """ "Jane Smith joins Acme as CTO", "Acme CEO John Jones steps down"."""
     for verbs, joining in ((_LEAVES, False), (_JOINS, True)):
         for verb in verbs.finditer(sentence):
-            if verb.group().lower() == "new":
+            if _NOT_PEOPLE.search(sentence[verb.end() :][:_CHARACTERS]):
                 continue
-            if _NOT_PEOPLE.search(sentence[verb.end() :][:_CHARACTERS]) or not happened(
-                sentence, verb.start(), verb.end(), on
-            ):
+            if not happened(sentence, verb.start(), verb.end(), on, decided=not joining):
                 continue
             before, after = (
                 sentence[max(0, verb.start() - _CHARACTERS) : verb.start()],
                 sentence[verb.end() :][:_CHARACTERS],
             )
             people = _people(before, names)[-1:] or _people(after, names)[:1]
-            title = _title_in(after) or (_title_before(before) if not joining or "takes" in verb.group() else None)
-            if title and (people or not joining):
-                yield Move(people[0] if people else "", title, joining, sentence)
+            is_after = joining and "takes" not in verb.group()
+            found = _title_in(after) or (None if is_after else _title_before(before))
+            if found and (people or not joining):
+                yield Move(people[0] if people else "", found[0], joining, sentence, found[1])
                 return
 
 
-def _is_of(sentence: str, names: tuple[str, ...]) -> bool:
-    """Whether the sentence speaks of a post in the company: not of one that somebody left for another."""
-    for name in mentions(sentence, names)[:8]:
-        before = sentence[max(0, name.start() - 40) : name.start()]
-        if not re.search(
-            r"\b(?:formerly (?:of|at)|former|ex-|previously (?:at|of|with)|from|customer|client|partner|rival)\s*$",
-            before,
-            re.IGNORECASE,
-        ):
-            return True
-    return False
+def _is_of(sentence: str, names: tuple[str, ...], *, own: bool, titled: bool) -> bool:
+    """Whether the sentence speaks of a post in the company: not of one that somebody left for another.
+
+    Without the name it does after a title that has it, where nobody joins another company by name.
+    """
+    found = mentions(sentence, names)
+    if not found:
+        return (own and bool(_US.search(sentence))) or (titled and not own and not _ELSEWHERE.search(sentence))
+    return any(not _FORMERLY.search(sentence[max(0, name.start() - 40) : name.start()]) for name in found[:8])
 
 
-def _title_in(rest: str) -> Title | None:
+def _title_in(rest: str) -> tuple[Title, str] | None:
+    """The executive's title that follows a verb, and how it is written."""
+    if _BOARD.match(rest):
+        return Title("board", "general"), "board"
     for lead in _TITLE.finditer(rest):
-        title = title_of(_until_break(rest[lead.end() : lead.end() + MAX_TITLE]))
-        if is_executive(title):
-            return title
-        if title is not None:
-            return None
-    title = title_of(_until_break(rest[:MAX_TITLE]))
-    return title if is_executive(title) else None
+        text = _until_break(rest[lead.end() : lead.end() + MAX_TITLE])
+        if title := title_of(text):
+            return (title, _written(text)) if is_executive(title) else None
+    text = _until_break(rest[:MAX_TITLE])
+    title = title_of(text)
+    return (title, _written(text)) if title is not None and is_executive(title) else None
 
 
-def _title_before(text: str) -> Title | None:
+def _title_before(text: str) -> tuple[Title, str] | None:
     title = title_of(text[-MAX_TITLE:])
-    return title if is_executive(title) else None
+    return (title, _written(text[-MAX_TITLE:])) if title is not None and is_executive(title) else None
+
+
+def _written(text: str) -> str:
+    return " ".join(re.findall(r"[\w&,'/-]+", text)).strip(" ,")
 
 
 def _until_break(text: str) -> str:
@@ -292,7 +302,7 @@ def _people(text: str, names: tuple[str, ...]) -> list[str]:
 
 def _each_once(moves: list[Move]) -> list[Move]:
     once: dict[tuple[str, bool], Move] = {}
-    for move in moves:
+    for move in sorted(moves, key=lambda move: not move.person):
         if move.person or not any(other.is_joining == move.is_joining for other in once.values()):
             once.setdefault((move.person.lower(), move.is_joining), move)
     return list(once.values())

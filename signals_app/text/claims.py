@@ -18,7 +18,7 @@ _LINK = re.compile(
     r"confirm(?:s|ed)|sa(?:ys|id)|"
     r"reveal(?:s|ed)|that|it|they|we|the|company|firm|business|startup|start-up|this|week|month|morning|year|on|monday|"
     r"tuesday|wednesday|thursday|friday|is|are|was|pleased|delighted|proud|thrilled|excited|to|share|already|been|"
-    r"have|and|team)\b[.:]?|['\u2019](?:ve|s)\b(?=\s(?:just|now|recently|been|announced))|:)*\Z",
+    r"will|be|set|due|have|and|team)\b[.:]?|['\u2019](?:ve|s)\b(?=\s(?:just|now|recently|been|announced))|:)*\Z",
     re.IGNORECASE,
 )
 # Before a name these make another the subject: "a founder of Acme", "a customer at Acme".
@@ -42,6 +42,16 @@ _HEDGE = re.compile(
     r"discussions?|speculation|allegedly|alleged|if|whether|unconfirmed|sources? sa(?:y|id)|tipped|believed to|"
     r"understood to|thought to|said to be|ready to|will|can|potential(?:ly)?|possible|possibly|"
     r"proposed|how to|why|intends?)\b",
+    re.IGNORECASE,
+)
+# What a company says that it will do is decided; these of the hedges are no doubt then.
+_DECIDED = re.compile(r"^(?:will|set to|due to|expects?|can)$", re.IGNORECASE)
+# "The developer has raised": whom the title was about, unless it is one of these.
+_THE = re.compile(r"(?:^|[.;:]\s|,\s|\bwhich\s)the((?:\s[a-z][\w-]*){1,4})", re.IGNORECASE)
+_OTHERS = re.compile(
+    r"\b(?:customers?|clients?|rivals?|competitors?|investors?|funds?|council|banks?|government|partners?|suppliers?|judges?|"
+    r"court|union|police|regulator|watchdog|former|other|sellers?|buyers?|owners?|landlord|market|industry|sector|report|"
+    r"study|survey|round|deal|money|investment)\b",
     re.IGNORECASE,
 )
 _DENIAL = re.compile(
@@ -89,11 +99,13 @@ def names_for(name: str, domain: str) -> tuple[str, ...]:
 
 
 def claims(
-    pieces: Sequence[str], names: tuple[str, ...], verbs: re.Pattern[str], *, on: date, first_person: bool = False
+    pieces: Sequence[str], names: tuple[str, ...], verbs: re.Pattern[str], *, on: date, first_person: bool = False,
+    decided: bool = False,
 ) -> Iterator[Claim]:
     """Sentences of `pieces` (a title first) in which the company does one of `verbs`, and did so of late.
 
     Left out are plans, rumours, denials, what somebody else does, and what happened in an earlier year than `on`.
+    With `decided`, what the company says it will do counts.
     """
     if any(_REPUBLISHED.search(piece) for piece in pieces):
         return
@@ -106,21 +118,31 @@ def claims(
                 subjects += [match.end() for match in _FIRST_PERSON.finditer(sentence.text)]
             elif named and not found:
                 subjects += [match.end() for match in _PRONOUN.finditer(sentence.text)]
+                subjects += _the_company(sentence.text)
             named = named or bool(found)
             if subjects:
                 for verb in verbs.finditer(sentence.text):
-                    if _speaks(sentence.text, subjects, verb.start()) and happened(
-                        sentence.text, verb.start(), verb.end(), on
-                    ):
+                    is_its = _speaks(sentence.text, subjects, verb.start())
+                    if is_its and happened(sentence.text, verb.start(), verb.end(), on, decided=decided):
                         yield Claim(sentence, index, verb.group(), verb.start(), verb.end())
                         break
 
 
-def happened(sentence: str, start: int, end: int, on: date) -> bool:
+def _the_company(sentence: str) -> list[int]:
+    """Where "the developer", "the dairy group" end, which may stand for the company."""
+    ends = []
+    for match in _THE.finditer(sentence):
+        if not _OTHERS.search(match[1]):
+            ends += [match.start(1) + word.end() for word in re.finditer(r"\s\S+", match[1])]
+    return ends
+
+
+def happened(sentence: str, start: int, end: int, on: date, *, decided: bool = False) -> bool:
     """Whether what the verb at `start` says has happened, of late: not a plan, a rumour, a denial, or years ago."""
     before = sentence[:start]
     clause = before[max(before.rfind(";"), before.rfind(" but ")) + 1 :]
-    if _HEDGE.search(clause) or _DENIAL.search(clause) or re.match(r"\s(?:no|not)\b", sentence[end:]):
+    hedges = [hedge.group() for hedge in _HEDGE.finditer(clause)]
+    if any(not (decided and _DECIDED.match(hedge)) for hedge in hedges) or _DENIAL.search(clause) or re.match(r"\s(?:no|not)\b", sentence[end:]):
         return False
     return not is_past(sentence, on)
 

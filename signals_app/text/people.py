@@ -36,6 +36,12 @@ _CHIEF = re.compile(
     r"|\bchief (executive)\b(?! assistant)",
     re.IGNORECASE,
 )
+# As headlines say it: "finance chief".
+_BOSS = re.compile(
+    r"\b(finance|technology|marketing|sales|operations|product|people|legal|security|data|digital|commercial) (?:chief|boss)\b"
+    r"|\bnew boss\b|\bchief exec\b",
+    re.IGNORECASE,
+)
 _SHORT = re.compile(rf"\b(?:{'|'.join(_CHIEFS)})\b")
 _GENERAL = re.compile(
     r"\b(?:managing (?:director|partner)|general counsel|(?:co-?)?founder|proprietor|business owner)\b"
@@ -194,7 +200,7 @@ _DEPARTMENTS = {
         r"\bcustomer (?:service|support|care)\b",
         r"\boffice manager\b",
         r"\btransport\b",
-        r"\bdriver",
+        
         r"\bmaintenance manager\b",
         r"\bdelivery\b",
         r"\bprocess improvement\b",
@@ -262,7 +268,9 @@ def title_of(text: str) -> Title | None:
     if chief := _chief(text):
         return chief
     seniority = _seniority(text)
-    return Title(seniority, _department(text)) if seniority else None
+    if seniority is None:
+        return None
+    return Title(seniority, _department(text) or ("general" if seniority == "board" else None))
 
 
 def is_executive(title: Title | None) -> bool:
@@ -291,6 +299,8 @@ def _chief(text: str) -> Title | None:
         found.append((match.start(), _CHIEFS[match.group()]))
     if found:
         return Title("c_level", min(found, key=lambda item: item[0])[1])
+    if match := _BOSS.search(text):
+        return Title("c_level", _CHIEF_OF.get((match[1] or "executive").lower(), "general"))
     if (match := _GENERAL.search(text)) and (match.group() != "md" and match.group() != "Md"):
         return Title("c_level", "legal" if match.group().lower() == "general counsel" else "general")
     return None

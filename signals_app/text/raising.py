@@ -11,6 +11,7 @@ from signals_app.text.money import Found, Money, amounts_in
 from signals_app.text.names import mentions
 from signals_app.text.sentences import sentences
 
+SMALLEST = 10_000  # less is no round
 OTHER = 50  # characters after an amount that say what it is
 MAX_OBJECT = 120  # characters from a verb to the amount that is its object
 
@@ -27,7 +28,7 @@ class Raise:
 
 _VERBS = re.compile(
     r"\b(?:raises|raised|secures|secured|lands|landed|closes|closed|completes|completed|bags|bagged|nets|netted|scoops|"
-    r"scooped|attracts|attracted|receives|received|wins|won|gets|got|snags|snaps up|picks up|banks|gains|gained|"
+    r"scooped|attracts|attracted|receives|received|wins|won|gets|got|snags|snaps up|picks up|picked up|agrees|agreed|signs|signed|banks|gains|gained|"
     r"announces|announced|obtains|obtained|draws|pulls in|clinches|awarded|granted|collects|hauls in|"
     r"(?<=after )raising|(?<=having )raised|(?<=has )raised|backed (?:with|by)|lands)\b",
     re.IGNORECASE,
@@ -37,7 +38,7 @@ _FUNDING = re.compile(
     r"\b(?:funding|investment|financing|seed|pre-seed|series [a-k]\b|equity|venture|backing|fundraise|fundraising|"
     r"(?:funding |growth |investment |angel |bridge |seed )round|capital (?:raise|injection)|"
     r"growth capital|loan|facility|"
-    r"grant|debt|crowdfund\w*|raise)\b|\bround\b",
+    r"grant|debt|crowdfund\w*|raise|angels?|syndicate|investors?|ventures|vcs?|backers|growth partners)\b|\bround\b",
     re.IGNORECASE,
 )
 # What may stand between "raises" and the amount.
@@ -54,7 +55,7 @@ _OBJECT = re.compile(
     re.IGNORECASE,
 )
 _NOT_FUNDING = re.compile(
-    r"\b(?:charit\w+|hospices?|fundraisers?|appeal|marathon|donat\w+|comic relief|children in need|"
+    r"\b(?:charit\w+|hospices?|fundraisers?|ambulance|hospital|lifeboat|scouts|rescue|appeal|marathon|donat\w+|comic relief|children in need|"
     r"macmillan|good cause\w*|"
     r"sponsored (?:walk|run|ride)|food ?banks?|cancer|foundation's|in memory)\b",
     re.IGNORECASE,
@@ -67,14 +68,19 @@ _OTHER_OBJECT = re.compile(
     r"factory|site|partnership|agreement|jackpot|lawsuit|office|headquarters|facility in|warehouse)\b",
     re.IGNORECASE,
 )
+# What the rest of the text says of an amount that was "secured".
+_AROUND = re.compile(r"\b(?:the|an?|this) (?:\w+ )?(?:investment|round|funding|fundraise|equity stake|minority stake)\b", re.IGNORECASE)
+_VAGUE = re.compile(r"^\s(?:an?\s|the\s)?(?:(?:six|seven|eight|nine)-figure|undisclosed|multi-?million(?:-\w+)?) (?:sum|amount|investment|round|funding)")
 _FUND = re.compile(r"^[\s-]*(?:\w+[ -]){0,3}funds?\b(?!ing)", re.IGNORECASE)
 _INTO = (
-    r"(?:invests|invested|invest|investment|funding|round|boost|injection|backing|grant|loan|facility|stake|"
+    r"(?:invests|invested|invest|puts?|ploughs|pumps|injects|injected|investment|funding|round|boost|injection|backing|grant|loan|facility|stake|"
     r"series [a-k]|seed|raised|raise|led|package|cheque)"
 )
 _PREPOSITION = re.compile(r"\b(?:in|for|into|to|by|behind)\s(?:the\s)?(?:[\w'\u2019-]+\s){0,6}$", re.IGNORECASE)
 _INVESTING = re.compile(rf"\b{_INTO}\b", re.IGNORECASE)
+_IT = re.compile(r"\b(?:the (?:company|business|firm|start-?up|group))\b", re.IGNORECASE)
 _BACKS = re.compile(r"\b(?:backs|back|funds|supports)\s(?:the\s)?(?:[\w'\u2019-]+\s){0,4}$", re.IGNORECASE)
+_SUCCESS = re.compile(r"\s(?:in|gets|bags) [£$€]\S{1,12} (?:million )?(?:crowdfunding|funding|investment|fundraising|equity|seed)\b", re.IGNORECASE)
 _POSSESSED = re.compile(r"^(?:['\u2019]s?\s|-|\s(?:customers?|clients?|rivals?|competitors?|partners?|suppliers?|"
                         r"founders?|investors?|"
                         r"spin-?outs?|subsidiary|alumn\w+|to (?:buy|acquire))\b)", re.IGNORECASE)  # fmt: skip
@@ -85,7 +91,11 @@ def raises_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: b
 
     `own`: the text is the company's own, in which "we" is the company.
     """
-    found = [told for claim in claims(pieces, names, _VERBS, on=on, first_person=own) if (told := _as_subject(claim))]
+    if any(_NOT_FUNDING.search(piece) for piece in pieces):
+        return None
+    around = " ".join(pieces)
+    told = (_as_subject(claim, around) for claim in claims(pieces, names, _VERBS, on=on, first_person=own))
+    found = [one for one in told if one is not None]
     found += _as_object(pieces, names, on)
     if not found:
         return None
@@ -94,23 +104,21 @@ def raises_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: b
     return Raise(best.quote, best.money, stage or _stage_around(pieces, best), best.is_headline)
 
 
-def _as_subject(claim: Claim) -> Raise | None:
+def _as_subject(claim: Claim, around: str) -> Raise | None:
     sentence = claim.sentence.text
-    if _NOT_FUNDING.search(sentence):
-        return None
     money = [found for found in amounts_in(sentence) if claim.end <= found.start <= claim.end + MAX_OBJECT]
     sure = bool(_SURE.search(claim.verb))
     first = money[0] if money else None
     if first is not None and not _OBJECT.match(sentence[claim.end : first.start]):
         first = None
-    if first is not None and not _is_funding(sentence, first, sure):
+    if first is not None and not _is_funding(sentence, first, sure=sure, around=around):
         return None
-    if first is None and not _is_round(claim.rest):
+    if first is None and not _is_round(claim.rest) and not (sure and _VAGUE.match(claim.rest)):
         return None
     return Raise(sentence, first.money if first else None, _stage(sentence), claim.piece == 0)
 
 
-def _is_funding(sentence: str, found: Found, sure: bool) -> bool:
+def _is_funding(sentence: str, found: Found, *, sure: bool, around: str) -> bool:
     after = sentence[found.end : found.end + MAX_OBJECT]
     if _FUND.match(after):
         return False  # an investor that closed a fund of its own
@@ -118,7 +126,12 @@ def _is_funding(sentence: str, found: Found, sure: bool) -> bool:
     other = _OTHER_OBJECT.search(after[:OTHER])
     if other:
         return named_after is not None and named_after.start() < other.start()
-    return sure or named_after is not None or bool(_FUNDING.search(sentence[max(0, found.start - 60) : found.start]))
+    if found.money.amount < SMALLEST:
+        return False
+    return sure or named_after is not None or bool(
+        _AROUND.search(around) or _FUNDING.search(sentence[max(0, found.start - 60) : found.start])
+    )
+
 
 
 def _is_round(rest: str) -> bool:
@@ -131,10 +144,14 @@ def _is_round(rest: str) -> bool:
 
 def _as_object(pieces: Sequence[str], names: tuple[str, ...], on: date) -> Iterator[Raise]:
     """ "Beta invests £5m in Acme", "£5m boost for Acme", "funding raised by Acme"."""
+    named = False
     for index, piece in enumerate(pieces):
         for sentence in sentences(piece):
             text = sentence.text
-            for name in mentions(text, names)[:8]:
+            found = mentions(text, names)
+            named = named or bool(found)
+            found += list(_IT.finditer(text)) if named else []
+            for name in found[:8]:
                 if (
                     not _is_receiver(text, name)
                     or is_past(text, on)
@@ -143,7 +160,7 @@ def _as_object(pieces: Sequence[str], names: tuple[str, ...], on: date) -> Itera
                     continue
                 money = [one for one in amounts_in(text) if not _FUND.match(text[one.end :])]
                 stage = _stage(text)
-                if (money or stage) and not _NOT_FUNDING.search(text) and not _OTHER_OBJECT.search(text):
+                if (money or stage) and not _OTHER_OBJECT.search(text):
                     yield Raise(text, money[0].money if money else None, stage, index == 0)
                     break
 
@@ -153,6 +170,8 @@ def _is_receiver(text: str, name: re.Match[str]) -> bool:
     if _POSSESSED.match(text[name.end() :]):
         return False
     if _BACKS.search(before):
+        return True
+    if _SUCCESS.match(text, name.end()):
         return True
     preposition = _PREPOSITION.search(before)
     return preposition is not None and bool(_INVESTING.search(before[: preposition.start()]))

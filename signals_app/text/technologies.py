@@ -15,6 +15,7 @@ class Technology(Strict):
     name: str
     aliases: tuple[str, ...] = ()
     case: bool = False
+    business: bool = True
     needs_context: bool = False
     context: tuple[str, ...] = ()
     not_: tuple[str, ...] = Field(default=(), alias="not")
@@ -44,11 +45,11 @@ class Vocabulary:
 
 
 _TOKEN = re.compile(r"[\w+#./&-]+")
-_LIST = re.compile(r"\s*(?:,|/|\band\b|\bor\b|&|\+|,\s*(?:and|or)\b|\()\s*\Z", re.IGNORECASE)
+_LIST = re.compile(r"\s*(?:,|/|\bto\b|\bon\b|\band\b|\bor\b|&|\+|,\s*(?:and|or)\b|\()\s*\Z", re.IGNORECASE)
 _BETWEEN = 6  # characters that may separate two names of one list
 # An ambiguous name with a word that makes it a language or a tool.
 _TELLING = re.compile(
-    r"\s(?:developer|engineer|programm\w+|microservices?|back-?end|codebase|services|lang|code|"
+    r"\s(?:developer|engineer|programm\w+|microservices?|payments|back-?end|codebase|services|lang|code|"
     r"language|skills|spreadsheets?|"
     r"database|DBA|ERP|Fusion|Financials|SQL|Cloud|HCM|EBS|Intacct|Payroll|50\b|200\b|Line 50|Studio|Shiny|admin\w*|"
     r"consultant|data warehouse|package|scripts?|\(?(?:or similar|programming))",
@@ -109,6 +110,12 @@ def vocabulary() -> Vocabulary:
 def named_in(text: str) -> list[str]:
     """Products that the text names, each once, in the order of the text."""
     return list(dict.fromkeys(named.name for named in names_in(text)))
+
+
+def is_business(name: str) -> bool:
+    """Whether `name` is a product of the list that companies buy: no language, library or typeface."""
+    technology = vocabulary().by_name.get(name) or vocabulary().by_name.get(name.lower())
+    return technology is not None and technology.business
 
 
 def names_in(text: str) -> Iterator[Named]:
