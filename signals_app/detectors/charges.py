@@ -112,8 +112,9 @@ def _reports(history: History) -> Iterator[Charged]:
         for fact, charge in read(history, kind, Charge):
             is_counted = not charge.charge_code and charge.charge_number is None
             code = charge.charge_code or ("" if charge.charge_number is None else str(charge.charge_number))
-            yield Charged(code, is_new, [(fact, charge.classification or charge.charge_code)],
-                          [name[:200] for name in charge.persons_entitled[:10]], charge.particulars, is_counted)  # fmt: skip
+            persons = [name[:200] for name in charge.persons_entitled[:10]]
+            evidence = [(fact, charge.classification or charge.charge_code)]
+            yield Charged(code, is_new, evidence, persons, charge.particulars, is_counted)
 
 
 def _merged(reports: list[Charged]) -> list[Charged]:

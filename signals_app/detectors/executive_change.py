@@ -95,7 +95,14 @@ def _reports(history: History) -> Iterator[Change]:
     names = names_for(history.company.name, history.company.domain)
     for fact in history.of("news", "web_changed"):
         for move in moves_in(texts(fact), names, on=fact.on, own=fact.kind == "web_changed"):
-            yield Change(move.person, person_key(move.person), move.is_joining, [(fact, move.quote)], move.title, title_text=move.title_text)
+            yield Change(
+                move.person,
+                person_key(move.person),
+                move.is_joining,
+                [(fact, move.quote)],
+                move.title,
+                title_text=move.title_text,
+            )
 
 
 def _kept(change: Change, fact: Fact, history: History) -> Iterator[Change]:
@@ -121,7 +128,16 @@ def _of_officer(fact: Fact, officer: OfficerChange, is_joining: bool) -> Change 
     # The occupation that the register names is the person's own word; only a post of a company counts as title.
     title = title_of(officer.occupation) if officer.occupation.lower() not in {"director", "company director"} else None
     quote = officer.name or officer.role
-    return Change(officer.name, person_key(officer.name), is_joining, [(fact, quote)], title, officer.occupation, officer.officer_id, True)
+    return Change(
+        officer.name,
+        person_key(officer.name),
+        is_joining,
+        [(fact, quote)],
+        title,
+        officer.occupation,
+        officer.officer_id,
+        True,
+    )
 
 
 def _merged(reports: Iterable[Change]) -> list[Change]:

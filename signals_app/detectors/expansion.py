@@ -46,6 +46,7 @@ class ExpansionFile(RuleFile):
 FILE = load_rules("expansion", ExpansionFile)
 LIMITS = FILE.limits
 TYPE = SignalType.EXPANSION
+OPEN_STORIES = 8  # reports and sites that a report is compared with
 BRANCHES = frozenset({"OSIN01", "OSIN02", "OS IN01", "BR1"})
 
 
@@ -77,8 +78,11 @@ def _relocations(history: History) -> Iterator[Detection]:
         for fact, filing in filings(history)
         if form(filing) == "AD01"
     ]
-    told += [(fact, _address(change.before), _address(change.after)) for fact, change in read(history, "address_changed", Changed)
-             if _town(change.before) != _town(change.after)]  # fmt: skip
+    told += [
+        (fact, _address(change.before), _address(change.after))
+        for fact, change in read(history, "address_changed", Changed)
+        if _town(change.before) != _town(change.after)
+    ]
     groups: list[list[tuple[Fact, str, str]]] = []
     for item in sorted(told, key=lambda item: (item[0].on, item[0].id)):
         if not groups or (item[0].on - groups[-1][0][0].on).days > LIMITS.same_days:
@@ -117,7 +121,7 @@ def _address(address: object) -> str:
 
 
 def _growth(history: History) -> Iterator[Detection]:
-    """Accounts of a larger kind than before. Exemptions of subsidiaries, dormant and first accounts say nothing of size."""
+    """Accounts of a larger kind than before. Exempt subsidiaries', dormant and first accounts say nothing of size."""
     told: list[tuple[Fact, Changed | Filing]] = [
         (fact, change) for fact, change in read(history, "accounts_category_changed", Changed)
         if _is_larger(_tier(change.before), _tier(change.after))
@@ -206,16 +210,22 @@ def _news(history: History) -> Iterator[Detection]:
         found = next(openings_in(texts(fact), names, on=fact.on, own=fact.kind == "web_changed"), None)
         if found:
             told.append((fact, found))
-    latest: dict[str, list[tuple[Fact, Opening]]] = {}
     groups: list[list[tuple[Fact, Opening]]] = []
     for fact, opening in told:
-        key = opening.place.lower()
-        group = latest.get(key)
-        if group is None or (fact.on - group[0][0].on).days > LIMITS.news_days:
-            group = latest[key] = []
+        group = next((one for one in groups[-OPEN_STORIES:] if _is_same(one, fact, opening)), None)
+        if group is None:
+            group = []
             groups.append(group)
-        if fact.fingerprint not in {known.fingerprint for known, _ in group}:
+        if fact.fingerprint not in {known.fingerprint for known, _ in group[-OPEN_STORIES:]}:
             group.append((fact, opening))
     for group in groups:
         yield made(TYPE, FILE.rules.new_site, FILE.version, [(fact, opening.quote) for fact, opening in group],
                    data={"place": group[0][1].place})  # fmt: skip
+
+
+def _is_same(group: list[tuple[Fact, Opening]], fact: Fact, opening: Opening) -> bool:
+    """Whether a report may be of the same site: near in time, and of no other place."""
+    if (fact.on - group[0][0].on).days > LIMITS.news_days:
+        return False
+    places = {known.place.lower() for _, known in group[-OPEN_STORIES:]} - {""}
+    return not opening.place or not places or opening.place.lower() in places

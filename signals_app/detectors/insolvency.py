@@ -77,7 +77,7 @@ def _signs(history: History) -> Iterator[Sign]:
 
 
 def _procedures(signs: dict[int, list[Sign]]) -> Iterator[Detection]:
-    """One detection for each procedure, however many papers it makes. One that pays all creditors is none of insolvency."""
+    """One detection for each procedure, however many papers it makes. One that pays everybody is no insolvency."""
     ends = signs[ENDED]
     for group in _until(signs[INSOLVENT] + signs[SOLVENT], ends, FILE.limits.procedure_days):
         solvent = any(SOLVENT in _kinds(payload) for _, payload in group) and not any(

@@ -46,12 +46,15 @@ NO_VACANCY = re.compile(
     re.IGNORECASE,
 )
 FOR_OTHERS = re.compile(
-    r"\b(?:our client|client confidential|on behalf of|acts as an employment agency|employment (?:agency|business)|for a client)\b",
+    r"\b(?:our client|client confidential|on behalf of|acts as an employment agency|"
+    r"employment (?:agency|business)|for a client)\b",
     re.IGNORECASE,
 )
 NO_LEADER = re.compile(
-    r"\b(?:course|unpaid|voluntary|volunteer|placement|internship|year \d{1,2}|head of (?:year|house|sixth form|maths|english|"
-    r"science department|pastoral)|(?:art|funeral|casting|music|film|stage|assistant) director|director of photography)\b",
+    r"\b(?:course|unpaid|voluntary|volunteer|placement|internship|year \d{1,2}|head of (?:year|house|"
+    r"sixth form|maths|english|"
+    r"science department|pastoral)|(?:art|funeral|casting|music|film|stage|assistant) director|"
+    r"director of photography)\b",
     re.IGNORECASE,
 )
 MAX_OPEN = 1_000_000

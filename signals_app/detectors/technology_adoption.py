@@ -36,7 +36,8 @@ class TechnologyRuleFile(RuleFile):
 FILE = load_rules("technology_adoption", TechnologyRuleFile)
 LIMITS = FILE.limits
 CHOOSES = re.compile(
-    r"\b(?:(?<=to )(?:roll out|adopt|deploy|implement|migrate|move|switch|use|install)|signs with|signed with|now runs?|adopts|adopted|selects|selected|chooses|chose|chosen|implements|implemented|deploys|"
+    r"\b(?:(?<=to )(?:roll out|adopt|deploy|implement|migrate|move|switch|use|install)|signs with|"
+    r"signed with|now runs?|adopts|adopted|selects|selected|chooses|chose|chosen|implements|implemented|deploys|"
     r"deployed|migrates|migrated|migrating|"
     r"moves|moved|switches|switched|rolls out|rolled out|rolling out|goes live (?:with|on)|"
     r"went live (?:with|on)|gone live (?:with|on)|"
@@ -123,11 +124,15 @@ def _in_news(history: History, names: tuple[str, ...]) -> Iterator[Use]:
         fact for fact, _ in read(history, "web_changed", WebChanged)
     ]
     for fact in facts:
-        for claim in claims(texts(fact), names, CHOOSES, on=fact.on, first_person=fact.kind == "web_changed", decided=True):
+        for claim in claims(
+            texts(fact), names, CHOOSES, on=fact.on, first_person=fact.kind == "web_changed", decided=True
+        ):
             if SELLS.search(claim.sentence.text):
                 continue
             for named in names_of(Sentence(0, claim.sentence.text)):
-                is_object = named.start > claim.start or claim.sentence.text[named.end :].startswith((", which", " which"))
+                is_object = named.start > claim.start or claim.sentence.text[named.end :].startswith(
+                    (", which", " which")
+                )
                 if is_object and not _is_left(claim.sentence.text, claim.verb, named.start):
                     yield fact, named.name, claim.sentence.text
 

@@ -1,4 +1,4 @@
-"""Changes of a website that carry weight: something launched, a page of a telling kind, another title or description."""
+"""Changes of a website that carry weight: a launch, a page of a telling kind, another title or description."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -34,6 +34,9 @@ FILE = load_rules("website_activity", WebsiteFile)
 LIMITS = FILE.limits
 TYPE = SignalType.WEBSITE_ACTIVITY
 HEADINGS = ("title", "description", "h1", "headline")
+NAVIGATION = frozenset({
+    "home", "homepage", "welcome", "to", "the", "a", "and", "of", "official", "site", "website", "page", "in"
+})  # fmt: skip
 MAX_PAGES = 200
 # What changes by itself: years, counts, the cart.
 PASSING = re.compile(r"\b(?:19|20)\d\d\b|\d+|©|\bcopyright\b|\bcart\b|\bbasket\b")
@@ -49,15 +52,24 @@ class WebsiteActivity(Detector):
 
     def detect(self, history: History) -> Iterator[Detection]:
         for group in grouped(read(history, "web_changed", WebChanged), LIMITS.same_days):
-            yield from _launches(group)
-            yield from _pages(group)
-            yield from _headings(group)
+            if found := _detection(group):
+                yield found
 
 
-def _launches(group: Sequence[Visit]) -> Iterator[Detection]:
-    found = [(fact, quote) for fact, change in group for quote in [_launch(fact, change)] if quote]
-    if found:
-        yield made(TYPE, FILE.rules.launch, FILE.version, found)
+def _detection(group: Sequence[Visit]) -> Detection | None:
+    """One for all that a visit shows, by the strongest of it."""
+    launches = [(fact, quote) for fact, change in group if (quote := _launch(fact, change))]
+    pages, kinds = _pages(group)
+    headings = _headings(group)
+    rules, limits = FILE.rules, FILE.limits
+    rule = rules.launch if launches else rules.page_added if pages else rules.repositioned
+    once = {fact.fingerprint: (fact, quote) for fact, quote in reversed([*launches, *pages, *headings])}
+    if not once:
+        return None
+    evidence = sorted(once.values(), key=lambda item: (item[0].on, item[0].id))
+    weight = limits.several_weight if len(kinds) >= limits.several else None
+    data = {"kinds": kinds, "is_retitled": bool(headings)}
+    return made(TYPE, rule, FILE.version, evidence, data=data, weight=weight)
 
 
 def _launch(fact: Fact, change: WebChanged) -> str:
@@ -66,18 +78,15 @@ def _launch(fact: Fact, change: WebChanged) -> str:
     return next((quote for text in texts if (quote := launch_in(text, fact.on))), "")
 
 
-def _pages(group: Sequence[Visit]) -> Iterator[Detection]:
+def _pages(group: Sequence[Visit]) -> tuple[list[tuple[Fact, str]], list[str]]:
+    """Pages of a telling kind, the first of each visit, and the kinds."""
     found: list[tuple[Fact, str]] = []
-    kinds: list[str] = []
+    kinds: set[str] = set()
     for fact, change in group:
         told = [(kind, page) for page in change.pages_added[:MAX_PAGES] if (kind := _kind_of(page))]
-        if told:
-            found.append((fact, told[0][1]))
-            kinds += [kind for kind, _ in told]
-    if found:
-        several = len(set(kinds)) >= LIMITS.several
-        yield made(TYPE, FILE.rules.page_added, FILE.version, found, data={"kinds": sorted(set(kinds))},
-                   weight=LIMITS.several_weight if several else None)  # fmt: skip
+        found += [(fact, page) for _, page in told[:1]]
+        kinds |= {kind for kind, _ in told}
+    return found, sorted(kinds)
 
 
 def _kind_of(page: str) -> str:
@@ -91,7 +100,7 @@ def _kind_of(page: str) -> str:
     return next((kind for kind, words in FILE.pages.items() for part in parts[:2] if part in words), "")
 
 
-def _headings(group: Sequence[Visit]) -> Iterator[Detection]:
+def _headings(group: Sequence[Visit]) -> list[tuple[Fact, str]]:
     found = []
     for fact, change in group:
         for name in HEADINGS:
@@ -99,8 +108,7 @@ def _headings(group: Sequence[Visit]) -> Iterator[Detection]:
             if isinstance(before, str) and isinstance(after, str) and _differs(before[:1_000], after[:1_000]):
                 found.append((fact, after[:1_000]))
                 break
-    if found:
-        yield made(TYPE, FILE.rules.repositioned, FILE.version, found)
+    return found
 
 
 def _differs(before: str, after: str) -> bool:
@@ -112,4 +120,4 @@ def _differs(before: str, after: str) -> bool:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", PASSING.sub(" ", text.lower())))
+    return set(re.findall(r"\w+", PASSING.sub(" ", text.lower()))) - NAVIGATION

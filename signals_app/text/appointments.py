@@ -26,127 +26,22 @@ class Move:
 
 _WORDS = re.compile(r"[A-Z][\w'\u2019-]{0,24}\.?(?: (?:(?:van|de|von|der|al|la) )?[A-Z][\w'\u2019-]{0,24}\.?){0,7}")
 # Capitals that are no part of a person's name: titles, honours, and what headlines write large.
-_NO_NAMES = frozenset(
-    [
-        "ceo",
-        "cto",
-        "cfo",
-        "coo",
-        "cio",
-        "ciso",
-        "cmo",
-        "cpo",
-        "cro",
-        "chro",
-        "cdo",
-        "cco",
-        "md",
-        "svp",
-        "evp",
-        "avp",
-        "vp",
-        "ned",
-        "chief",
-        "executive",
-        "technology",
-        "technical",
-        "financial",
-        "finance",
-        "operating",
-        "officer",
-        "information",
-        "marketing",
-        "product",
-        "revenue",
-        "commercial",
-        "people",
-        "legal",
-        "head",
-        "of",
-        "vice",
-        "president",
-        "director",
-        "managing",
-        "chair",
-        "chairman",
-        "chairwoman",
-        "chairperson",
-        "board",
-        "sales",
-        "it",
-        "hr",
-        "engineering",
-        "operations",
-        "new",
-        "former",
-        "ex",
-        "interim",
-        "non",
-        "founder",
-        "co-founder",
-        "co",
-        "global",
-        "group",
-        "uk",
-        "us",
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "dr",
-        "sir",
-        "dame",
-        "lord",
-        "lady",
-        "prof",
-        "professor",
-        "the",
-        "a",
-        "an",
-        "as",
-        "and",
-        "to",
-        "for",
-        "its",
-        "our",
-        "after",
-        "following",
-        "today",
-        "on",
-        "in",
-        "at",
-        "by",
-        "with",
-        "data",
-        "security",
-        "digital",
-        "customer",
-        "growth",
-        "strategy",
-        "senior",
-        "deputy",
-        "manager",
-        "partner",
-        "non-executive",
-        "general",
-        "counsel",
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "joins",
-        "appoints",
-        "hires",
-        "names",
-        "has",
-        "is",
-        "was",
-    ]
-)
+_NO_NAMES = frozenset({
+    "ceo", "cto", "cfo", "coo", "cio", "ciso", "cmo", "cpo", "cro", "chro", "cdo", "cco", "md", "svp", "evp",
+    "avp", "vp", "ned", "chief", "executive", "technology", "technical", "financial", "finance", "operating",
+    "officer", "information", "marketing", "product", "revenue", "commercial", "people", "legal", "head", "of",
+    "vice", "president", "director", "managing", "chair", "chairman", "chairwoman", "chairperson", "board",
+    "sales", "it", "hr", "engineering", "operations", "new", "former", "ex", "interim", "non", "founder", "co-founder",
+    "co", "global", "group", "uk", "us", "mr", "mrs", "ms", "miss", "dr", "sir", "dame", "lord",
+    "lady", "prof", "professor", "the", "a", "an", "as", "and", "to", "for", "its", "our", "after", "following",
+    "today", "on", "in", "at", "by", "with", "data", "security", "digital", "customer", "growth", "strategy",
+    "senior", "deputy", "manager", "partner", "non-executive", "general", "counsel", "monday", "tuesday",
+    "wednesday", "thursday", "friday", "joins", "appoints", "hires", "names", "has", "is", "was"
+})  # fmt: skip
 _HIRES = re.compile(
     r"\b(?:appoints|appointed|hires|hired|names|named|promotes|promoted|recruits|recruited|welcomes|welcomed|poaches|"
-    r"poached|taps|unveils|elevates|selects|picks|announces|announced|adds|added|brings in|brought in|strengthens (?:its |the )?(?:board|team|leadership|management)[\w ]{0,20} with|makes|made)\b",
+    r"poached|taps|unveils|elevates|selects|picks|announces|announced|adds|added|brings in|brought in|"
+    r"strengthens (?:its |the )?(?:board|team|leadership|management)[\w ]{0,20} with|makes|made)\b",
     re.IGNORECASE,
 )
 _LOSES = re.compile(r"\b(?:loses|lost|parts (?:company|ways) with|sacks|sacked|fires|fired|ousts|ousted|dismisses|"
@@ -158,7 +53,8 @@ _DEPARTURE = re.compile(
 _JOINS = re.compile(
     r"\b(?:joins|joined|has joined|(?:is|was|has been|been|were) (?:appointed|named|promoted|hired|"
     r"recruited)|appointed|named|"
-    r"promoted|takes over|took over|becomes|became|steps up|takes the helm|passed|passes|hands over|handed|(?:had|has|have) been made|(?:had|has) been (?:appointed|named|promoted))\b",
+    r"promoted|takes over|took over|becomes|became|steps up|takes the helm|passed|passes|hands over|"
+    r"handed|(?:had|has|have) been made|(?:had|has) been (?:appointed|named|promoted))\b",
     re.IGNORECASE,
 )
 _LEAVES = re.compile(
@@ -185,13 +81,15 @@ _CHARACTERS = 120
 _US = re.compile(r"\b(?:us|our|we)\b", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"\b(?:joins|joined|of|at|for|leads|runs)\s(?!(?:the|its|as)\b)[A-Z][\w'-]+")
 _FORMERLY = re.compile(
-    r"\b(?:formerly (?:of|at)|former|ex-|previously (?:at|of|with)|from|customer|client|partner|rival)\s*$", re.IGNORECASE
+    r"\b(?:formerly (?:of|at)|former|ex-|previously (?:at|of|with)|from|customer|client|partner|"
+    r"rival)\s*$",
+    re.IGNORECASE,
 )
 _BOARD = re.compile(r"^\s(?:the|its|our|to the) board\b", re.IGNORECASE)
 
 
 def moves_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: bool = False) -> list[Move]:
-    """Executives who join or leave the company by a text of `on`, each once; not plans, other companies, or old news."""
+    """Executives who join or leave the company by a text of `on`, each once: no plans, nobody else's, no old news."""
     found: list[Move] = []
     for claim in claims(pieces, names, _HIRES, on=on, first_person=own):
         found += _moved(claim.sentence.text, claim.end, names, joining=not _DEPARTURE.search(claim.rest))

@@ -49,8 +49,10 @@ _DECIDED = re.compile(r"^(?:will|set to|due to|expects?|can)$", re.IGNORECASE)
 # "The developer has raised": whom the title was about, unless it is one of these.
 _THE = re.compile(r"(?:^|[.;:]\s|,\s|\bwhich\s)the((?:\s[a-z][\w-]*){1,4})", re.IGNORECASE)
 _OTHERS = re.compile(
-    r"\b(?:customers?|clients?|rivals?|competitors?|investors?|funds?|council|banks?|government|partners?|suppliers?|judges?|"
-    r"court|union|police|regulator|watchdog|former|other|sellers?|buyers?|owners?|landlord|market|industry|sector|report|"
+    r"\b(?:customers?|clients?|rivals?|competitors?|investors?|funds?|council|banks?|government|"
+    r"partners?|suppliers?|judges?|"
+    r"court|union|police|regulator|watchdog|former|other|sellers?|buyers?|owners?|landlord|market|"
+    r"industry|sector|report|"
     r"study|survey|round|deal|money|investment)\b",
     re.IGNORECASE,
 )
@@ -99,7 +101,12 @@ def names_for(name: str, domain: str) -> tuple[str, ...]:
 
 
 def claims(
-    pieces: Sequence[str], names: tuple[str, ...], verbs: re.Pattern[str], *, on: date, first_person: bool = False,
+    pieces: Sequence[str],
+    names: tuple[str, ...],
+    verbs: re.Pattern[str],
+    *,
+    on: date,
+    first_person: bool = False,
     decided: bool = False,
 ) -> Iterator[Claim]:
     """Sentences of `pieces` (a title first) in which the company does one of `verbs`, and did so of late.
@@ -142,7 +149,11 @@ def happened(sentence: str, start: int, end: int, on: date, *, decided: bool = F
     before = sentence[:start]
     clause = before[max(before.rfind(";"), before.rfind(" but ")) + 1 :]
     hedges = [hedge.group() for hedge in _HEDGE.finditer(clause)]
-    if any(not (decided and _DECIDED.match(hedge)) for hedge in hedges) or _DENIAL.search(clause) or re.match(r"\s(?:no|not)\b", sentence[end:]):
+    if (
+        any(not (decided and _DECIDED.match(hedge)) for hedge in hedges)
+        or _DENIAL.search(clause)
+        or re.match(r"\s(?:no|not)\b", sentence[end:])
+    ):
         return False
     return not is_past(sentence, on)
 

@@ -17,7 +17,11 @@ _STAGES = (
     ("pre_seed", re.compile(r"\bpre[ -\u2010-\u2014]?seed\b", re.IGNORECASE)),
     (
         "series",
-        re.compile(rf"\b(?:(?:Series|SERIES|series)[ -](?P<letter>[A-K])(?:[1-9]|\+)?(?![\w'\u2019]|\s(?!Round|Funding|Investment|Extension|Financing|From|Led|To|For|And|In|As|With|By|After|Raise)[A-Z][a-z])|{_LOWER_SERIES})"),
+        re.compile(
+            rf"\b(?:(?:Series|SERIES|series)[ -](?P<letter>[A-K])(?:[1-9]|\+)?(?![\w'\u2019]|\s(?!Round|Funding|"
+            rf"Investment|Extension|Financing|From|Led|To|For|And|In|As|With|By|After|Raise)[A-Z][a-z])|"
+            rf"{_LOWER_SERIES})"
+        ),
     ),
     (
         "bridge",

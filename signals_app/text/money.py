@@ -106,13 +106,12 @@ def amounts_in(text: str) -> list[Found]:
     found: dict[int, Found] = {}
     borrowed: tuple[int, re.Match[str]] | None = None  # a number that may take what follows the next one: "£1-2m"
     for match in _AMOUNT.finditer(text):
-        if borrowed and _RANGE.match(text, borrowed[0], match.start("number")) and match["power"]:
-            if one := _found(text, borrowed[1], power=match["power"], currency=_currency(match)):
-                found[one.start] = one
-                if not _currency(match):
-                    match_currency = one.money.currency
-                    money = Money(_amount(match["number"], match["power"]), match_currency)
-                    found[match.start()] = Found(money, match.start(), match.end())
+        if borrowed and match["power"] and _RANGE.match(text, borrowed[0], match.start("number")):
+            one = _found(text, borrowed[1], power=match["power"], currency=_currency(match))
+            found |= {one.start: one} if one else {}
+            if one and not _currency(match):
+                money = Money(_amount(match["number"], match["power"]), one.money.currency)
+                found[match.start()] = Found(money, match.start(), match.end())
         if match.start() not in found and (one := _found(text, match)):
             found[one.start] = one
         borrowed = None if match["power"] else (match.end(), match)

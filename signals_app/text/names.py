@@ -3,88 +3,30 @@
 import re
 from functools import lru_cache
 
-_LEGAL = frozenset(
-    [
-        "limited",
-        "ltd",
-        "plc",
-        "llp",
-        "lp",
-        "inc",
-        "incorporated",
-        "corp",
-        "corporation",
-        "co",
-        "company",
-        "gmbh",
-        "ag",
-        "sa",
-        "bv",
-        "nv",
-        "srl",
-        "oy",
-        "ab",
-        "as",
-        "cic",
-        "cio",
-        "uk",
-        "gb",
-        "holdings",
-        "holding",
-        "group",
-    ]
-)
+_LEGAL = frozenset({
+    "limited", "ltd", "plc", "llp", "lp", "inc", "incorporated", "corp", "corporation", "co", "company", "gmbh",
+    "ag", "sa", "bv", "nv", "srl", "oy", "ab", "as", "cic", "cio", "uk", "gb", "holdings", "holding", "group"
+})  # fmt: skip
 # What names carry beside the word that people use: "Acme Technologies" is called Acme.
-_GENERIC = _LEGAL | frozenset(
-    [
-        "technologies",
-        "technology",
-        "labs",
-        "laboratories",
-        "systems",
-        "software",
-        "solutions",
-        "services",
-        "international",
-        "global",
-        "health",
-        "healthcare",
-        "ai",
-        "analytics",
-        "digital",
-        "media",
-        "studios",
-        "consulting",
-        "partners",
-        "foods",
-        "robotics",
-        "energy",
-        "bio",
-        "biosciences",
-        "therapeutics",
-        "networks",
-        "engineering",
-        "enterprises",
-        "industries",
-        "logistics",
-        "data",
-        "security",
-        "cyber",
-        "payments",
-    ]
-)
+_GENERIC = _LEGAL | frozenset({
+    "technologies", "technology", "labs", "laboratories", "systems", "software", "solutions", "services",
+    "international", "global", "health", "healthcare", "ai", "analytics", "digital", "media", "studios",
+    "consulting", "partners", "foods", "robotics", "energy", "bio", "biosciences", "therapeutics", "networks",
+    "engineering", "enterprises", "industries", "logistics", "data", "security", "cyber", "payments"
+})  # fmt: skip
+ARTICLE_AND_WORD = 2  # a name that begins with "the" and has but one word more is called so in full
 MIN_SHORT = 4  # letters of a name that is cut down to one word
 MAX_NAME = 200
 _WORD = re.compile(r"[\w&'\u2019.+-]+")
 
 
 def short_names(name: str, domain: str = "") -> tuple[str, ...]:
-    """Names in lower case, the longest first: without the legal form, and without what is generic after the first word."""
+    """Names in lower case, the longest first: in full, without the legal form, without what is generic."""
     words = [
         word.rstrip(".'\u2019") for word in _WORD.findall(name.lower()[:MAX_NAME].replace("(", " ").replace(")", " "))
     ]
     words = [word for word in words if word]
-    if words and words[0] == "the" and len(words) > 2:
+    if words and words[0] == "the" and len(words) > ARTICLE_AND_WORD:
         words = words[1:]
     names = [" ".join(words)] if words else []
     while len(words) > 1 and words[-1] in _LEGAL:

@@ -38,7 +38,8 @@ _CHIEF = re.compile(
 )
 # As headlines say it: "finance chief".
 _BOSS = re.compile(
-    r"\b(finance|technology|marketing|sales|operations|product|people|legal|security|data|digital|commercial) (?:chief|boss)\b"
+    r"\b(finance|technology|marketing|sales|operations|product|people|legal|security|data|digital|"
+    r"commercial) (?:chief|boss)\b"
     r"|\bnew boss\b|\bchief exec\b",
     re.IGNORECASE,
 )
@@ -200,7 +201,6 @@ _DEPARTMENTS = {
         r"\bcustomer (?:service|support|care)\b",
         r"\boffice manager\b",
         r"\btransport\b",
-        
         r"\bmaintenance manager\b",
         r"\bdelivery\b",
         r"\bprocess improvement\b",
@@ -235,27 +235,10 @@ _DEPARTMENT_PATTERNS = tuple(
     for name, forms in _DEPARTMENTS.items()
 )
 _EXECUTIVE = frozenset({"c_level", "vp", "head", "director", "board"})
-_HONORIFICS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "miss",
-        "mx",
-        "dr",
-        "prof",
-        "professor",
-        "sir",
-        "dame",
-        "lord",
-        "lady",
-        "rev",
-        "hon",
-        "obe",
-        "mbe",
-        "cbe",
-    ]
-)
+_HONORIFICS = frozenset({
+    "mr", "mrs", "ms", "miss", "mx", "dr", "prof", "professor", "sir", "dame", "lord", "lady", "rev", "hon",
+    "obe", "mbe", "cbe"
+})  # fmt: skip
 
 
 def title_of(text: str) -> Title | None:
@@ -274,7 +257,7 @@ def title_of(text: str) -> Title | None:
 
 
 def is_executive(title: Title | None) -> bool:
-    """Whether somebody with this title decides: a director without a department may be anything, but sits on a board."""
+    """Whether somebody with this title decides. A director of unknown department is taken to sit on the board."""
     return title is not None and title.seniority in _EXECUTIVE
 
 

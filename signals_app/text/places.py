@@ -12,7 +12,9 @@ _COUNTRY = re.compile(
     r"[\s,]*\b(?:united kingdom|england|wales|scotland|northern ireland|great britain|uk)\b[\s,]*$", re.IGNORECASE
 )
 _OPENS = re.compile(
-    r"\b(?:opens|opened|opening|launches|launched|expands|expanded|moves|moved|relocates|relocated|"
+    r"\b(?:(?<=to )(?:open|create|double|launch|relocate|expand|move|build|add|hire|recruit|acquire)|"
+    r"creates|created|creating|builds|built|crosses|grows|hires|wins|won|gets|opens|opened|opening|"
+    r"launches|launched|expands|expanded|moves|moved|relocates|relocated|"
     r"establishes|established|inaugurates|"
     r"inaugurated|unveils|unveiled|signs|signed|takes|took|breaks ground|broke ground|enters|entered|"
     r"sets up|set up|completes|"
@@ -25,7 +27,11 @@ _SITE = re.compile(
     r"hubs?|depots?|facilit(?:y|ies)|"
     r"showrooms?|laborator(?:y|ies)|labs?|distribution centres?|fulfilment centres?|data centres?|"
     r"sites?|premises|campus|studios?|"
-    r"locations?|restaurants?|outlets?|clinics?|bases?|manufacturing (?:site|plant|unit)|salons?|gyms?|"
+    r"baker(?:y|ies)|dealerships?|care homes?|[\w-]+-bed (?:home|hotel)|practices?|surger(?:y|ies)|hangars?|extension|"
+    r"production lines?|nurser(?:y|ies)|hotels?|pubs?|bars?|caf\u00e9s?|cafes?|farms?|breweries|"
+    r"brewery|distiller(?:y|ies)|mills?|"
+    r"terminals?|garages?|yards?|schools?|kitchens?|space|locations?|restaurants?|outlets?|clinics?|"
+    r"bases?|manufacturing (?:site|plant|unit)|salons?|gyms?|"
     r"cent(?:re|er)s?|workshop|"
     r"square (?:feet|foot)|sq ft|floors?|subsidiary|operations?)\b(?! (?:furniture|suppl\w+|software|"
     r"hours?|part(?:y|ies)|equipment|products?|"
@@ -44,20 +50,47 @@ _PLACE = re.compile(
     r"\b(?:in|at|to|near|into|across)\s(?:the\s|central\s|downtown\s|"
     r"new\s)?(?P<place>[A-Z][\w'\u2019-]+(?:[\s-](?:upon|on|of|le|the)?[\s-]?[A-Z][\w'\u2019-]+){0,2})"
 )
-_NEEDS_NEW = frozenset({"signs", "signed", "takes", "took", "completes", "completed", "adds", "added", "doubles", "doubled", "secures", "secured",
-                        "announces", "announced", "acquires", "acquired", "buys", "bought", "launches", "launched", "unveils", "unveiled", "invests", "invested"})  # fmt: skip
-_NEW = re.compile(r"\b(?:new|first|second|third|fourth|fifth|another|additional|larger|bigger|lease|expansion|"
+_NEEDS_NEW = frozenset({
+    "signs", "signed", "takes", "took", "completes", "completed", "adds", "added", "secures", "secured",
+    "announces", "announced", "acquires", "acquired", "buys", "bought", "launches", "launched", "unveils",
+    "unveiled", "invests", "invested"
+})  # fmt: skip
+_NEW = re.compile(r"\b(?:new|first|second|third|fourth|fifth|another|additional|\d+|two|three|four|five|six|dozen|"
+                  r"space|larger|bigger|lease|expansion|"
                   r"expanded|state-of-the-art|flagship|"
                   r"\d{1,3}(?:st|nd|rd|th)|overseas|international|regional|european|us|uk|"
                   r"purpose-built)\b", re.IGNORECASE)  # fmt: skip
-_NOT = re.compile(r"\b(?:clos(?:es|ed|ing|ure)|shut(?:s|ting)?|home office|box office|back[- ]office|front[- ]office|"
+_NOT = re.compile(r"\b(?:data cent(?:re|er)s? to|clos(?:es|ed|ing|ure|e)|shut(?:s|ting)?|home office|box office|"
+                  r"back[- ]office|front[- ]office|"
                   r"post office|foreign office|office of|"
                   r"up about|applications?|registration|enquir\w+|nominations|talks|doors to (?:the )?public|"
                   r"consultation|investigation|"
                   r"office furniture|open day|app store|online store|website|web ?site|power plants?|house ?plants?|"
                   r"plant[- ]based|database|customer base|"
                   r"trading (?:higher|lower)|trial|clinical|customers?|clients?)\b", re.IGNORECASE)  # fmt: skip
+_SHRINKS = re.compile(
+    r"\b(?:clos(?:es|ed|ing|ure|ures)|axes?|cuts|job losses|redundanc\w+|shuts?|"
+    r"shutting)\b",
+    re.IGNORECASE,
+)
 _OBJECT = 90
+_OTHER_OBJECT = re.compile(
+    r"\b(?:range|team|product|line|portfolio|partnership|contract|deal|programme|campaign|service)\b", re.IGNORECASE
+)
+_ADDS = ("create", "creating", "add", "double", "grow", "hire", "recruit")
+_POSTS = re.compile(
+    r"^\s(?:(?:up to|more than|over|around|about|nearly|another|some|its|the|a further|at least)\s){0,2}"
+    r"(?:(?:[2-9]\d|\d{3}|\d,\d{3})\s(?:[\w-]+\s){0,3}(?:jobs|roles|posts|positions|staff|people|"
+    r"workers)|headcount|workforce)\b",
+    re.IGNORECASE,
+)
+_ALLOWED = frozenset({"wins", "won", "gets"})
+_LEAVE = re.compile(
+    r"^\s(?:the\s)?(?:go-ahead|planning (?:permission|approval|consent)|approval|green light|"
+    r"permission|consent) (?:for|to)\b",
+    re.IGNORECASE,
+)
+_ABROAD = re.compile(r"^\s(?:in|into|across)\s(?:the\s)?(?P<place>[A-Z][\w-]+(?:\s[A-Z][\w-]+){0,2})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,32 +102,36 @@ class Opening:
 
 
 def openings_in(pieces: Sequence[str], names: tuple[str, ...], *, on: date, own: bool = False) -> Iterator[Opening]:
-    """New premises and new markets of the company, that a text of `on` says are there: not plans, not others', no closures."""
-    for claim in claims(pieces, names, _OPENS, on=on, first_person=own):
+    """New premises, markets and posts of the company by a text of `on`: none of others, no rumours, no closures."""
+    if any(_SHRINKS.search(piece) for piece in pieces[:1]):
+        return
+    for claim in claims(pieces, names, _OPENS, on=on, first_person=own, decided=True):
         place = _opened(claim)
         if place is not None:
             yield Opening(place, claim.sentence.text)
 
 
 def _opened(claim: Claim) -> str | None:
+    """The place that is named, "" for premises or posts without one, None where nothing grows."""
     verb, rest = claim.verb.lower(), claim.rest[: 2 * _OBJECT]
-    if _NOT.search(rest[:_OBJECT]):
+    if _POSTS.match(rest) and verb.startswith(_ADDS):
+        return _place_in(rest)
+    if _NOT.search(rest[:_OBJECT]) or (verb in _ALLOWED and not _LEAVE.match(rest)):
         return None
-    if verb.startswith(("expand", "mov")) and (into := _INTO.match(rest)):
-        if verb.startswith("expand"):
-            return into["place"]
-    if verb.startswith("enter"):
-        entered = _ENTERS.match(rest)
-        return (entered["place"] or entered["name"]) if entered else None
+    for start, pattern in (("expand", _INTO), ("launch", _ABROAD), ("enter", _ENTERS)):
+        if verb.startswith(start) and (entered := pattern.match(rest)):
+            return next(place for place in entered.groups() if place)
+    return _place_in(rest) if not verb.startswith("enter") and _has_site(verb, rest) else None
+
+
+def _has_site(verb: str, rest: str) -> bool:
     site = _SITE.search(rest[:_OBJECT])
-    if site is None or (verb in _NEEDS_NEW and not _NEW.search(rest[: site.end()])):
-        return None
-    if re.search(
-        r"\b(?:range|team|product|line|portfolio|partnership|contract|deal|programme|campaign|service)\b",
-        rest[: site.start()],
-        re.IGNORECASE,
-    ):
-        return None
+    if site is None or _OTHER_OBJECT.search(rest[: site.start()]):
+        return False
+    return verb not in _NEEDS_NEW or bool(_NEW.search(rest[: site.end()]))
+
+
+def _place_in(rest: str) -> str:
     place = _PLACE.search(rest)
     return place["place"] if place else ""
 

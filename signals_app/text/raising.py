@@ -28,7 +28,8 @@ class Raise:
 
 _VERBS = re.compile(
     r"\b(?:raises|raised|secures|secured|lands|landed|closes|closed|completes|completed|bags|bagged|nets|netted|scoops|"
-    r"scooped|attracts|attracted|receives|received|wins|won|gets|got|snags|snaps up|picks up|picked up|agrees|agreed|signs|signed|banks|gains|gained|"
+    r"scooped|attracts|attracted|receives|received|wins|won|gets|got|snags|snaps up|picks up|picked up|"
+    r"agrees|agreed|signs|signed|banks|gains|gained|"
     r"announces|announced|obtains|obtained|draws|pulls in|clinches|awarded|granted|collects|hauls in|"
     r"(?<=after )raising|(?<=having )raised|(?<=has )raised|backed (?:with|by)|lands)\b",
     re.IGNORECASE,
@@ -55,7 +56,8 @@ _OBJECT = re.compile(
     re.IGNORECASE,
 )
 _NOT_FUNDING = re.compile(
-    r"\b(?:charit\w+|hospices?|fundraisers?|ambulance|hospital|lifeboat|scouts|rescue|appeal|marathon|donat\w+|comic relief|children in need|"
+    r"\b(?:charit\w+|hospices?|fundraisers?|ambulance|hospital|lifeboat|scouts|rescue|appeal|marathon|"
+    r"donat\w+|comic relief|children in need|"
     r"macmillan|good cause\w*|"
     r"sponsored (?:walk|run|ride)|food ?banks?|cancer|foundation's|in memory)\b",
     re.IGNORECASE,
@@ -69,18 +71,30 @@ _OTHER_OBJECT = re.compile(
     re.IGNORECASE,
 )
 # What the rest of the text says of an amount that was "secured".
-_AROUND = re.compile(r"\b(?:the|an?|this) (?:\w+ )?(?:investment|round|funding|fundraise|equity stake|minority stake)\b", re.IGNORECASE)
-_VAGUE = re.compile(r"^\s(?:an?\s|the\s)?(?:(?:six|seven|eight|nine)-figure|undisclosed|multi-?million(?:-\w+)?) (?:sum|amount|investment|round|funding)")
+_AROUND = re.compile(
+    r"\b(?:the|an?|this) (?:\w+ )?(?:investment|round|funding|fundraise|equity stake|"
+    r"minority stake)\b",
+    re.IGNORECASE,
+)
+_VAGUE = re.compile(
+    r"^\s(?:an?\s|the\s)?(?:(?:six|seven|eight|nine)-figure|undisclosed|"
+    r"multi-?million(?:-\w+)?) (?:sum|amount|investment|round|funding)"
+)
 _FUND = re.compile(r"^[\s-]*(?:\w+[ -]){0,3}funds?\b(?!ing)", re.IGNORECASE)
 _INTO = (
-    r"(?:invests|invested|invest|puts?|ploughs|pumps|injects|injected|investment|funding|round|boost|injection|backing|grant|loan|facility|stake|"
+    r"(?:invests|invested|invest|puts?|ploughs|pumps|injects|injected|investment|funding|round|boost|"
+    r"injection|backing|grant|loan|facility|stake|"
     r"series [a-k]|seed|raised|raise|led|package|cheque)"
 )
 _PREPOSITION = re.compile(r"\b(?:in|for|into|to|by|behind)\s(?:the\s)?(?:[\w'\u2019-]+\s){0,6}$", re.IGNORECASE)
 _INVESTING = re.compile(rf"\b{_INTO}\b", re.IGNORECASE)
 _IT = re.compile(r"\b(?:the (?:company|business|firm|start-?up|group))\b", re.IGNORECASE)
 _BACKS = re.compile(r"\b(?:backs|back|funds|supports)\s(?:the\s)?(?:[\w'\u2019-]+\s){0,4}$", re.IGNORECASE)
-_SUCCESS = re.compile(r"\s(?:in|gets|bags) [£$€]\S{1,12} (?:million )?(?:crowdfunding|funding|investment|fundraising|equity|seed)\b", re.IGNORECASE)
+_SUCCESS = re.compile(
+    r"\s(?:in|gets|bags) [£$€]\S{1,12} (?:million )?(?:crowdfunding|funding|investment|fundraising|"
+    r"equity|seed)\b",
+    re.IGNORECASE,
+)
 _POSSESSED = re.compile(r"^(?:['\u2019]s?\s|-|\s(?:customers?|clients?|rivals?|competitors?|partners?|suppliers?|"
                         r"founders?|investors?|"
                         r"spin-?outs?|subsidiary|alumn\w+|to (?:buy|acquire))\b)", re.IGNORECASE)  # fmt: skip
@@ -128,10 +142,11 @@ def _is_funding(sentence: str, found: Found, *, sure: bool, around: str) -> bool
         return named_after is not None and named_after.start() < other.start()
     if found.money.amount < SMALLEST:
         return False
-    return sure or named_after is not None or bool(
-        _AROUND.search(around) or _FUNDING.search(sentence[max(0, found.start - 60) : found.start])
+    return (
+        sure
+        or named_after is not None
+        or bool(_AROUND.search(around) or _FUNDING.search(sentence[max(0, found.start - 60) : found.start]))
     )
-
 
 
 def _is_round(rest: str) -> bool:

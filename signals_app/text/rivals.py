@@ -41,6 +41,7 @@ _USED = re.compile(
     re.IGNORECASE,
 )
 _NEGATED = re.compile(r"\b(?:no|not|never|without|don['\u2019]t|doesn['\u2019]t) (?:[\w-]+ ){0,4}$", re.IGNORECASE)
+_DAY = re.compile(r"\b(?:on|every|last|next|this|by|from|until|till|closing date:?) $", re.IGNORECASE)
 _LEFT_SPAN = 80
 
 
@@ -71,12 +72,7 @@ def _is_name(sentence: str, match: re.Match[str], common: Collection[str]) -> bo
     before, after = sentence[: match.start()], sentence[match.end() : match.end() + 24]
     if not before.strip(" \"'\u201c\u2018(-\u2013•*") or re.search(r"[.!?:]\s*$", before):
         return not re.match(r"[\s,]+[a-z]", after)
-    if (
-        re.search(r"\b(?:[Oo]n|[Ee]very|[Ll]ast|[Nn]ext|[Tt]his|[Bb]y|[Ff]rom|until|till|[Cc]losing date:?) $", before)
-        and named.lower() == "monday"
-    ):
-        return False
-    return True
+    return not (named.lower() == "monday" and _DAY.search(before))
 
 
 def _role(sentence: str, match: re.Match[str]) -> str:

@@ -6,47 +6,11 @@ from dataclasses import dataclass
 MAX_TEXT = 8_000  # characters that are read of a text
 
 # A full stop after these ends no sentence.
-_ABBREVIATIONS = frozenset(
-    [
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "prof",
-        "sir",
-        "ltd",
-        "inc",
-        "co",
-        "corp",
-        "plc",
-        "st",
-        "no",
-        "vs",
-        "etc",
-        "e.g",
-        "i.e",
-        "u.s",
-        "u.k",
-        "jan",
-        "feb",
-        "mar",
-        "apr",
-        "jun",
-        "jul",
-        "aug",
-        "sep",
-        "sept",
-        "oct",
-        "nov",
-        "dec",
-        "approx",
-        "dept",
-        "est",
-        "fig",
-        "gen",
-        "v.p",
-    ]
-)
+_ABBREVIATIONS = frozenset({
+    "mr", "mrs", "ms", "dr", "prof", "sir", "ltd", "inc", "co", "corp", "plc", "st", "no", "vs", "etc", "e.g",
+    "i.e", "u.s", "u.k", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct", "nov", "dec",
+    "approx", "dept", "est", "fig", "gen", "v.p"
+})  # fmt: skip
 _END = re.compile(r"[.!?]+[\"'\u201d\u2019)\]]*(?=\s|$)|[\r\n]+|\s[•·▪]\s")
 _LAST_WORD = re.compile(r"[\w.]{1,12}$")
 

@@ -125,7 +125,7 @@ def names_in(text: str) -> Iterator[Named]:
 
 
 def names_of(sentence: Sentence) -> list[Named]:
-    """The products of one sentence. A word that is also another is one only in the company of others, or of the trade's words."""
+    """The products of one sentence. An ambiguous word is one only beside another product, or words of the trade."""
     known = vocabulary()
     spans: dict[int, tuple[int, Technology, bool]] = {}
     for pattern, exact in ((known.pattern, False), (known.exact, True)):
@@ -197,5 +197,8 @@ def _trade(known: Vocabulary, kept: list[tuple[int, int, Technology, bool]]) -> 
 def _alternatives(names: list[str], flags: int) -> re.Pattern[str]:
     forms = "|".join(re.escape(name).replace(r"\ ", r"\s") for name in sorted(names, key=len, reverse=True))
     return re.compile(
-        rf"(?<![\w@#$-])(?<!\w[.&])(?:{forms})(?![\w#@]|[&+](?=\w)|\s?&\s?D\b|\+\+|-\w{{1,20}}-|\.\w)", flags
+        rf"(?<![\w@#$-])(?<!\w[.&])(?:{forms})(?![\w#@]|[&+](?=\w)|\s?&\s?D\b|\+\+|-(?!based|certified|"
+        rf"powered|native|hosted|first|driven|to-)\w|\s(?:Tower|House|Arena|Stadium|Park|Court|Street|"
+        rf"Road)\b|\.\w)",
+        flags,
     )
