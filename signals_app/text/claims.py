@@ -132,7 +132,6 @@ def claims(
                     is_its = _speaks(sentence.text, subjects, verb.start())
                     if is_its and happened(sentence.text, verb.start(), verb.end(), on, decided=decided):
                         yield Claim(sentence, index, verb.group(), verb.start(), verb.end())
-                        break
 
 
 def _the_company(sentence: str) -> list[int]:

@@ -80,7 +80,7 @@ _VAGUE = re.compile(
     r"^\s(?:an?\s|the\s)?(?:(?:six|seven|eight|nine)-figure|undisclosed|"
     r"multi-?million(?:-\w+)?) (?:sum|amount|investment|round|funding)"
 )
-_FUND = re.compile(r"^[\s-]*(?:\w+[ -]){0,3}funds?\b(?!ing)", re.IGNORECASE)
+_FUND = re.compile(r"^[\s-]*(?!from|by|via|with|led)(?:\w+[ -]){0,3}funds?\b(?!ing)", re.IGNORECASE)
 _INTO = (
     r"(?:invests|invested|invest|puts?|ploughs|pumps|injects|injected|investment|funding|round|boost|"
     r"injection|backing|grant|loan|facility|stake|"

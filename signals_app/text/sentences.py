@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+MAX_SENTENCE = 600  # characters
 MAX_TEXT = 8_000  # characters that are read of a text
 
 # A full stop after these ends no sentence.
@@ -24,7 +25,7 @@ class Sentence:
 
 
 def sentences(text: str) -> list[Sentence]:
-    """Sentences and lines of the first 8,000 characters, trimmed, without empty ones."""
+    """Sentences and lines of the first 8,000 characters, trimmed, without empty ones; long ones in parts."""
     text = text[:MAX_TEXT]
     found = []
     start = 0
@@ -34,7 +35,17 @@ def sentences(text: str) -> list[Sentence]:
         found.append(_trimmed(text, start, end.end()))
         start = end.end()
     found.append(_trimmed(text, start, len(text)))
-    return [sentence for sentence in found if sentence.text]
+    return [part for sentence in found if sentence.text for part in _cut(sentence)]
+
+
+def _cut(sentence: Sentence) -> list[Sentence]:
+    """A sentence without end, as pages and bad feeds have them, in parts: what reads them may compare words."""
+    if len(sentence.text) <= MAX_SENTENCE:
+        return [sentence]
+    text = sentence.text
+    cuts = range(0, len(text), MAX_SENTENCE)
+    parts = [_trimmed(text, start, min(start + MAX_SENTENCE, len(text))) for start in cuts]
+    return [Sentence(sentence.start + part.start, part.text) for part in parts if part.text]
 
 
 def _goes_on(text: str, start: int, end: re.Match[str]) -> bool:
