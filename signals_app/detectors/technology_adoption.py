@@ -43,7 +43,7 @@ CHOOSES = re.compile(
     r"went live (?:with|on)|gone live (?:with|on)|"
     r"live on|standardi[sz]es on|standardi[sz]ed on|uses|using|runs|invests in|invested in|picks|"
     r"turns to|signs up (?:to|for)|"
-    r"upgrades to|upgraded to|transitions|transitioned|completes|completed|integrates|integrated|"
+    r"upgrades to|upgraded to|transitions|transitioned|completes|completed|"
     r"embraces|replaces|replaced|opts for|taps)\b",
     re.IGNORECASE,
 )

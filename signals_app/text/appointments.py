@@ -41,7 +41,8 @@ _NO_NAMES = frozenset({
 _HIRES = re.compile(
     r"\b(?:appoints|appointed|hires|hired|names|named|promotes|promoted|recruits|recruited|welcomes|welcomed|poaches|"
     r"poached|taps|unveils|elevates|selects|picks|announces|announced|adds|added|brings in|brought in|"
-    r"strengthens (?:its |the )?(?:board|team|leadership|management)[\w ]{0,20} with|makes|made)\b",
+    r"strengthens (?:its |the )?(?:board|team|leadership|management)[\w ]{0,20} with|bolsters (?:its |"
+    r"the )?(?:board|team|leadership|management)[\w ]{0,20} with|makes|made)\b",
     re.IGNORECASE,
 )
 _LOSES = re.compile(r"\b(?:loses|lost|parts (?:company|ways) with|sacks|sacked|fires|fired|ousts|ousted|dismisses|"
@@ -60,7 +61,8 @@ _JOINS = re.compile(
 _LEAVES = re.compile(
     r"\b(?:steps down|stepped down|stepping down|has left|leaves|left|resigns|resigned|quits|quit|"
     r"departs|departed|exits|exited|"
-    r"retires|retired|will leave|is leaving|is stepping down|to step down|will step down|ousted|stands down|"
+    r"retires|retired|will leave|is leaving|is stepping down|to step down|will step down|ousted|"
+    r"stands down|steps back as|stepped back as|"
     r"stood down|to leave)\b",
     re.IGNORECASE,
 )

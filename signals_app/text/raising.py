@@ -76,13 +76,15 @@ _AROUND = re.compile(
     r"minority stake)\b",
     re.IGNORECASE,
 )
+# "Nets £3m from Maven": a name that gives, where no sale or order is named.
+_GIVER = re.compile(r"^\sfrom\s(?:the\s)?[A-Z]")
 _VAGUE = re.compile(
     r"^\s(?:an?\s|the\s)?(?:(?:six|seven|eight|nine)-figure|undisclosed|"
     r"multi-?million(?:-\w+)?) (?:sum|amount|investment|round|funding)"
 )
 _FUND = re.compile(r"^[\s-]*(?!from|by|via|with|led)(?:\w+[ -]){0,3}funds?\b(?!ing)", re.IGNORECASE)
 _INTO = (
-    r"(?:invests|invested|invest|puts?|ploughs|pumps|injects|injected|investment|funding|round|boost|"
+    r"(?:invests|invested|invest|puts?|pours?|poured|ploughs|pumps|injects|injected|investment|funding|round|boost|"
     r"injection|backing|grant|loan|facility|stake|"
     r"series [a-k]|seed|raised|raise|led|package|cheque)"
 )
@@ -142,11 +144,9 @@ def _is_funding(sentence: str, found: Found, *, sure: bool, around: str) -> bool
         return named_after is not None and named_after.start() < other.start()
     if found.money.amount < SMALLEST:
         return False
-    return (
-        sure
-        or named_after is not None
-        or bool(_AROUND.search(around) or _FUNDING.search(sentence[max(0, found.start - 60) : found.start]))
-    )
+    if sure or named_after is not None or _GIVER.match(after):
+        return True
+    return bool(_AROUND.search(around) or _FUNDING.search(sentence[max(0, found.start - 60) : found.start]))
 
 
 def _is_round(rest: str) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,7 @@ def test_a_buyer_and_a_seller_are_an_acquisition() -> None:
                  fact("control_notified", "2026-05-09", name="Mrs Jane Smith")) == ["new_owner"]  # fmt: skip
 
 
-def charge(on: str = "2026-05-01", code: str = "012345670001", **payload: object) -> Fact:
+def charge(on: str = "2026-05-01", code: str = "012345670001", **payload: Any) -> Fact:
     return fact("charge_registered", on, charge_code=code, **payload)
 
 

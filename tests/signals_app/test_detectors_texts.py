@@ -1,5 +1,7 @@
 """What job adverts, websites and news mean."""
 
+from typing import Any
+
 import pytest
 
 from signals_app.detectors.base import Fact, Rival
@@ -8,7 +10,7 @@ from tests.signals_app.histories import detected, fact, news, rules
 RIVALS = (Rival("Quillstack", ("Quillstack", "Quill Stack")), Rival("Monday", ("Monday", "monday.com")))
 
 
-def job(title: str, on: str = "2026-05-01", *, source: str = "test", **payload: object) -> Fact:
+def job(title: str, on: str = "2026-05-01", *, source: str = "test", **payload: Any) -> Fact:
     return fact("job_posted", on, source=source, title=title, **payload)
 
 
@@ -121,7 +123,7 @@ def test_new_cities_by_site_and_by_posts() -> None:
         ({"text_added": ["© 2026 Acme"]}, []),
     ],
 )
-def test_websites(payload: dict[str, object], found: list[str]) -> None:
+def test_websites(payload: dict[str, Any], found: list[str]) -> None:
     assert rules(fact("web_changed", **payload)) == found
 
 

@@ -1,8 +1,10 @@
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from signals_app.text.funding import stage_of
+from signals_app.text.money import Money
 from signals_app.text.names import short_names
 from signals_app.text.raising import Raise, raises_in
 
@@ -51,6 +53,8 @@ def raised(*pieces: str, on: date = DAY, own: bool = False) -> Raise | None:
         "£5m boost for Leeds-based Acme",
         "Acme Robotics Ltd today announced that it has raised £5m",
         "Acme lands £5m growth equity investment",
+        "Robot maker Acme nets £5m from BGF",
+        "Investors pour £5m into Acme Robotics",
         "£5m raised by Acme",
         "Acme completes £5m crowdfunding round",
         "Acme raises £5m to build what could be the fastest arm",
@@ -60,7 +64,8 @@ def test_the_company_raised(title: str) -> None:
     told = raised(title)
     assert told is not None
     assert told.money is not None
-    assert (told.money.amount, told.money.currency, told.quote) == (5_000_000, "GBP", title)
+    assert told.money == Money(Decimal(5_000_000), "GBP")
+    assert told.quote == title
 
 
 @pytest.mark.parametrize(
@@ -80,6 +85,10 @@ def test_the_company_raised(title: str) -> None:
         "Acme has not raised £5m",
         "Acme wins £5m contract with NHS",
         "Acme secures £5m order",
+        "Acme nets £5m from sale of its headquarters",
+        "Acme Robotics reports record £5m turnover",
+        "Acme Robotics pays £5m fine",
+        "Council approves £5m road next to Acme Robotics",
         "Acme raises £50,000 for charity",
         "Acme raises full-year guidance to £5m",
         "Acme closes £50m fund",
@@ -95,7 +104,7 @@ def test_the_company_did_not_raise(title: str) -> None:
 def test_the_stage_may_stand_in_the_title_and_the_amount_below() -> None:
     told = raised("Acme Robotics closes Series A", "The company raised £4m from two funds.")
     assert told is not None
-    assert (told.stage, told.money and told.money.amount) == ("series_a", 4_000_000)
+    assert (told.stage, told.money) == ("series_a", Money(Decimal(4_000_000), "GBP"))
 
 
 def test_news_that_is_published_again_is_old() -> None:
