@@ -109,8 +109,9 @@ def _rebrands(history: History, filed: Sequence[tuple[Fact, Filing]]) -> Iterato
         if form(filing) == "CERTNM" or filing.description.startswith("certificate-change-of-name-company")
     ]
     shown = [
-        (fact, str(change.after)[:200], str(change.before)[:200])
+        (fact, change.after[:200], change.before[:200])
         for fact, change in read(history, "name_changed", Changed)
+        if isinstance(change.before, str) and isinstance(change.after, str)
     ]
     shown = [item for item in shown if short_names(item[1])[-1:] != short_names(item[2])[-1:]]
     told = sorted([*certificates, *shown], key=lambda item: (item[0].on, item[0].id))

@@ -7,7 +7,7 @@ from signals_app.detectors.base import Detection, Detector, Fact, History
 from signals_app.detectors.reading import made, texts
 from signals_app.detectors.rules import Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
-from signals_app.text.claims import names_for
+from signals_app.text.names import short_names
 from signals_app.text.rivals import roles_in
 
 
@@ -75,7 +75,7 @@ def _detection(group: list[tuple[Fact, list[Mention]]]) -> Detection:
 
 
 def _mentions(fact: Fact, history: History) -> Iterator[Mention]:
-    own = names_for(history.company.name, history.company.domain)
+    own = short_names(history.company.name, history.company.domain)
     pieces = [*texts(fact), *_technologies(fact)]
     for rival in history.rivals[:MAX_RIVALS]:
         names = tuple(dict.fromkeys(name.strip() for name in (rival.name, *rival.names) if name.strip()))

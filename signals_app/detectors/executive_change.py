@@ -10,7 +10,7 @@ from signals_app.detectors.reading import filings, form, is_new, made, read, tex
 from signals_app.detectors.rules import Percent, Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
 from signals_app.text.appointments import moves_in
-from signals_app.text.claims import names_for
+from signals_app.text.names import short_names
 from signals_app.text.people import Title, person_key, title_of
 
 
@@ -92,7 +92,7 @@ def _reports(history: History) -> Iterator[Change]:
         for fact, officer in read(history, kind, OfficerChange):
             if change := _of_officer(fact, officer, is_joining):
                 yield from _kept(change, fact, history)
-    names = names_for(history.company.name, history.company.domain)
+    names = short_names(history.company.name, history.company.domain)
     for fact in history.of("news", "web_changed"):
         for move in moves_in(texts(fact), names, on=fact.on, own=fact.kind == "web_changed"):
             yield Change(

@@ -8,7 +8,7 @@ from signals_app.detectors.base import Detection, Detector, Fact, History
 from signals_app.detectors.reading import filings, form, grouped, is_new, made, near, quotes, read, texts, value
 from signals_app.detectors.rules import Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
-from signals_app.text.claims import names_for
+from signals_app.text.names import short_names
 from signals_app.text.places import Opening, moved, openings_in
 
 
@@ -204,7 +204,7 @@ def _city(location: str) -> str:
 
 
 def _news(history: History) -> Iterator[Detection]:
-    names = names_for(history.company.name, history.company.domain)
+    names = short_names(history.company.name, history.company.domain)
     told: list[tuple[Fact, Opening]] = []
     for fact in sorted(history.of("news", "web_changed"), key=lambda fact: (fact.on, fact.id)):
         found = next(openings_in(texts(fact), names, on=fact.on, own=fact.kind == "web_changed"), None)

@@ -12,8 +12,8 @@ from signals_app.detectors.base import Detection, Detector, Fact, History
 from signals_app.detectors.reading import filings, form, grouped, is_new, made, near, quotes, read, texts
 from signals_app.detectors.rules import Percent, Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
-from signals_app.text.claims import names_for
 from signals_app.text.money import Money
+from signals_app.text.names import short_names
 from signals_app.text.raising import Raise, raises_in
 
 
@@ -213,7 +213,7 @@ def _figure(text: str) -> Decimal | None:
 
 
 def _stories(history: History) -> list[Story]:
-    names = names_for(history.company.name, history.company.domain)
+    names = short_names(history.company.name, history.company.domain)
     stories: list[Story] = []
     for fact in sorted(history.of("news", "web_changed"), key=lambda fact: (fact.on, fact.id)):
         told = raises_in(texts(fact), names, on=fact.on, own=fact.kind == "web_changed")

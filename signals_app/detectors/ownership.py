@@ -92,7 +92,7 @@ def _reports(history: History) -> Iterator[Owner]:
                 continue
             if not (is_coming and is_new(history, fact, LIMITS.incorporation_days)):
                 is_corporate = control.is_corporate or control.psc_kind.startswith(CORPORATE)
-                yield Owner(control.name, _key(control.name), is_coming, is_corporate,
+                yield Owner(control.name, person_key(control.name), is_coming, is_corporate,
                             [(fact, control.name or control.psc_kind)])  # fmt: skip
 
 
@@ -103,15 +103,13 @@ def _of_filing(fact: Fact, filing: Filing) -> Owner | None:
     if any(word in filing.description for word in NO_PERSON):
         return None
     name = value(filing, "psc_name")
-    return Owner(name, _key(name), kind in NOTIFIED, kind in {"PSC02", "PSC03"}, [(fact, filing.description or kind)])
+    return Owner(
+        name, person_key(name), kind in NOTIFIED, kind in {"PSC02", "PSC03"}, [(fact, filing.description or kind)]
+    )
 
 
 def _is_founder(history: History, fact: Fact, filing: Filing) -> bool:
     return is_new(history, fact, LIMITS.incorporation_days) or "NEWINC" in {one.upper() for one in filing.associated}
-
-
-def _key(name: str) -> tuple[str, ...]:
-    return person_key(name)
 
 
 def _merged(reports: list[Owner]) -> list[Owner]:

@@ -10,7 +10,7 @@ from signals_app.detectors.base import Detection, Detector, Fact, History
 from signals_app.detectors.reading import made, read, texts
 from signals_app.detectors.rules import Percent, Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
-from signals_app.text.claims import claims, names_for
+from signals_app.text.claims import claims
 from signals_app.text.names import pattern_of, short_names
 from signals_app.text.sentences import Sentence
 from signals_app.text.technologies import is_business, names_of, uses_in
@@ -65,7 +65,7 @@ class TechnologyAdoption(Detector):
     label = "Technology adoption"
 
     def detect(self, history: History) -> Iterator[Detection]:
-        names = names_for(history.company.name, history.company.domain)
+        names = short_names(history.company.name, history.company.domain)
         uses = [*_in_postings(history), *_on_website(history), *_in_news(history, names)]
         bought = [use for use in uses if is_business(use[1]) and not _is_own(use[1], names)]
         yield from map(_made, _groups(sorted(bought, key=lambda use: (use[0].on, use[0].id, use[1]))))

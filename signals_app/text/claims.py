@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from signals_app.text.names import mentions, short_names
+from signals_app.text.names import mentions
 from signals_app.text.sentences import Sentence, sentences
 
 MAX_BETWEEN = 160  # characters between a subject and its verb
@@ -94,10 +94,6 @@ class Claim:
     @property
     def rest(self) -> str:
         return self.sentence.text[self.end :]
-
-
-def names_for(name: str, domain: str) -> tuple[str, ...]:
-    return short_names(name, domain)
 
 
 def claims(

@@ -93,11 +93,6 @@ def stage_of(text: str) -> str | None:
     return min(mentions)[3] if mentions else None
 
 
-def is_planned(text: str) -> bool:
-    """Whether every stage named is only mentioned beside something else."""
-    return all(_is_beside(text, match.start()) for _, pattern in _STAGES for match in pattern.finditer(text[:MAX_TEXT]))
-
-
 def _is_beside(text: str, start: int) -> bool:
     before = text[max(0, start - 60) : start]
     return bool(_BESIDE.search(before[max(before.rfind(mark) for mark in ".;,:") + 1 :]))

@@ -131,7 +131,7 @@ def _as_subject(claim: Claim, around: str) -> Raise | None:
         return None
     if first is None and not _is_round(claim.rest) and not (sure and _VAGUE.match(claim.rest)):
         return None
-    return Raise(sentence, first.money if first else None, _stage(sentence), claim.piece == 0)
+    return Raise(sentence, first.money if first else None, stage_of(sentence), claim.piece == 0)
 
 
 def _is_funding(sentence: str, found: Found, *, sure: bool, around: str) -> bool:
@@ -174,7 +174,7 @@ def _as_object(pieces: Sequence[str], names: tuple[str, ...], on: date) -> Itera
                 ):
                     continue
                 money = [one for one in amounts_in(text) if not _FUND.match(text[one.end :])]
-                stage = _stage(text)
+                stage = stage_of(text)
                 if (money or stage) and not _OTHER_OBJECT.search(text):
                     yield Raise(text, money[0].money if money else None, stage, index == 0)
                     break
@@ -190,10 +190,6 @@ def _is_receiver(text: str, name: re.Match[str]) -> bool:
         return True
     preposition = _PREPOSITION.search(before)
     return preposition is not None and bool(_INVESTING.search(before[: preposition.start()]))
-
-
-def _stage(text: str) -> str | None:
-    return stage_of(text)
 
 
 def _stage_around(pieces: Sequence[str], best: Raise) -> str | None:

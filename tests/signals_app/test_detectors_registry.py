@@ -105,7 +105,7 @@ def facts(draw: Callable[[Any], Any]) -> Fact:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(facts(), max_size=8))
+@given(st.lists(facts(), max_size=8, unique_by=lambda found: found.fingerprint))
 def test_no_payload_makes_a_detector_raise(found: list[Fact]) -> None:
     detections = detect_all(History(ACME, tuple(found), RIVALS, address_companies=1))
     assert detections == detect_all(History(ACME, tuple(reversed(found)), RIVALS, address_companies=1))
