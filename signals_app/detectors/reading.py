@@ -12,7 +12,6 @@ from signals_app.models import SignalType
 
 MAX_CONFIDENCE = 98  # what no number of reports exceeds
 GAIN = 5  # of confidence, by each further source
-SNAPSHOT_DAYS = 45  # a monthly snapshot may show a change that late
 FOUNDING = frozenset({"NEWINC", "LLIN01", "IN01"})
 CORRECTIONS = ("second-filing", "replacement-filing", "removal-document", "annotation")
 
