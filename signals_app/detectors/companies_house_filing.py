@@ -5,7 +5,7 @@ from typing import Any
 
 from businesses.payloads import Changed, Filing
 from signals_app.detectors.base import Detection, Detector, Fact, History
-from signals_app.detectors.reading import filings, form, grouped, is_new, made, near, quotes, read
+from signals_app.detectors.reading import filings, form, grouped, is_new, is_of_constitution, made, near, quotes, read
 from signals_app.detectors.rules import Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
 from signals_app.text.names import short_names
@@ -47,7 +47,6 @@ class FilingFile(RuleFile):
 FILE = load_rules("companies_house_filing", FilingFile)
 LIMITS = FILE.limits
 TYPE = SignalType.COMPANIES_HOUSE_FILING
-OTHER_RESOLUTIONS = ("liquidation", "change-of-name", "wind", "re-registration")
 NEW = frozenset({"NEWINC", "LLIN01", "IN01"})
 
 
@@ -91,10 +90,7 @@ def _is_gated(one: Form, history: History, fact: Fact, filing: Filing) -> bool:
         is_new(history, fact, LIMITS.founding_days) or NEW & {kind.upper() for kind in filing.associated}
     ):
         return True
-    told = " ".join([filing.description, *(str(one)[:200] for one in filing.description_values.values())])[
-        :2_000
-    ].lower()
-    return form(filing) == "RESOLUTIONS" and any(word in told for word in OTHER_RESOLUTIONS)
+    return form(filing) == "RESOLUTIONS" and not is_of_constitution(filing)
 
 
 def _told(filing: Filing) -> dict[str, Any]:

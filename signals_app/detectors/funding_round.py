@@ -9,7 +9,18 @@ from typing import Any
 
 from businesses.payloads import Control, Filing, OfficerChange
 from signals_app.detectors.base import Detection, Detector, Fact, History
-from signals_app.detectors.reading import filings, form, grouped, is_new, made, near, quotes, read, texts
+from signals_app.detectors.reading import (
+    filings,
+    form,
+    grouped,
+    is_new,
+    is_of_constitution,
+    made,
+    near,
+    quotes,
+    read,
+    texts,
+)
 from signals_app.detectors.rules import Percent, Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
 from signals_app.text.money import Money
@@ -55,7 +66,6 @@ INVESTOR = re.compile(
 )
 CAP_TABLE = frozenset({"SH02", "SH08", "SH10"})
 ARTICLES = frozenset({"RESOLUTIONS", "MA", "RES10", "RES11", "RES01", "SH02", "SH08", "SH10"})
-OTHER_RESOLUTIONS = ("liquidation", "change-of-name", "wind")
 OPEN_STORIES = 8  # stories that a report is compared with
 
 
@@ -174,9 +184,8 @@ def _backing_days(history: History) -> list[date]:
 
 def _is_backing(filing: Filing) -> bool:
     kind = form(filing)
-    if kind in {"RESOLUTIONS", "RESOLUTION"}:
-        told = " ".join([filing.description, *(str(one) for one in filing.description_values.values())])[:2_000].lower()
-        return not any(word in told for word in OTHER_RESOLUTIONS)
+    if kind == "RESOLUTIONS":
+        return is_of_constitution(filing)
     return kind in ARTICLES or kind == "PSC02" or (kind in {"AP01", "AP02"} and bool(INVESTOR.search(_officer(filing))))
 
 

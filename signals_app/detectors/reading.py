@@ -13,6 +13,8 @@ from signals_app.models import SignalType
 MAX_CONFIDENCE = 98  # what no number of reports exceeds
 GAIN = 5  # of confidence, by each further source
 FOUNDING = frozenset({"NEWINC", "LLIN01", "IN01"})
+OTHER_RESOLUTIONS = ("liquidation", "change-of-name", "wind-up", "winding", "re-registration")
+OTHER_RESOLUTION_TYPES = ("LRES", "RES02", "RES15", "RES20", "NM", "CERTNM", "RR0")
 CORRECTIONS = ("second-filing", "replacement-filing", "removal-document", "annotation")
 
 P = TypeVar("P", bound=Payload)
@@ -38,6 +40,18 @@ def form(filing: Filing) -> str:
     """The form's number: of a limited liability partnership's that of the company's form ("LLMR01" is "MR01")."""
     kind = filing.type.upper()
     return kind[2:] if kind.startswith("LL") and kind[2:4] in {"MR", "AP", "TM", "PS", "AD", "DS", "CS", "AA"} else kind
+
+
+def is_of_constitution(filing: Filing) -> bool:
+    """Whether resolutions may be of articles or shares: not of winding up, another name or another legal form.
+
+    The register names the resolutions in a filing by type: RES02 re-registers, RES15 renames, LRES* winds up.
+    """
+    told = " ".join([filing.description, *(str(one)[:200] for one in filing.description_values.values())]).lower()
+    if any(word in told for word in OTHER_RESOLUTIONS):
+        return False
+    types = [kind.upper() for kind in filing.associated]
+    return not types or any(not kind.startswith(OTHER_RESOLUTION_TYPES) for kind in types)
 
 
 def value(filing: Filing, key: str) -> str:

@@ -57,7 +57,12 @@ def test_an_allotment_with_new_articles_or_an_investor_is_a_round(backing: Fact)
 def test_resolutions_of_another_kind_or_too_late_back_nothing() -> None:
     rename = filing("RESOLUTIONS", "2026-05-02", description="resolution-change-of-name")
     late = filing("MA", "2026-07-01")
-    assert {one.signal_type for one in detected(allotment(), rename, late)} == {"companies_house_filing"}
+    converted = filing("RESOLUTIONS", "2026-05-03", description="resolution", associated=["RES02"])
+    wound_up = filing("RESOLUTIONS", "2026-05-03", description="resolution", associated=["LRESEX"])
+    assert rules(converted, wound_up, rename) == []
+    assert {one.signal_type for one in detected(allotment(), rename, converted, wound_up, late)} == {
+        "companies_house_filing"
+    }
 
 
 def test_an_allotment_at_incorporation_or_without_increase_is_doubted() -> None:
