@@ -15,3 +15,4 @@ class BuyingSignalDetected(BaseModel):
     company_id: UUID
     signal_type: str = Field(min_length=1)
     signal_data: dict[str, Any]
+    signal_id: UUID | None = None
