@@ -5,9 +5,10 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
 import django.db.models.manager
+from django.db import migrations, models
+
 import oppspot.core.ids
 from oppspot.organizations.composite_keys import composite_foreign_key
-from django.db import migrations, models
 
 
 class Migration(migrations.Migration):

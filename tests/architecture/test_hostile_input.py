@@ -18,10 +18,18 @@ from oppspot.organizations.scopes import Scope
 from tests.architecture.routes import API
 from tests.conftest import client_with
 from tests.factories import make_business, make_key, make_member
+from tests.signals_app.factories import make_alert, make_channel, make_delivery, make_rule
 
 WRITES = [(path, method) for path, methods in API.items() for method in methods if method in {"POST", "PATCH"}]
 READS = [path for path, methods in API.items() if "GET" in methods]
 FIELD = {  # a text field that each write accepts
+    "/api/v1/alert-channels/": "name",
+    "/api/v1/alert-channels/<pk>/": "name",
+    "/api/v1/alert-channels/<pk>/rotate-secret/": "reason",  # they take no field
+    "/api/v1/alert-channels/<pk>/test/": "reason",
+    "/api/v1/alert-deliveries/<pk>/resend/": "reason",
+    "/api/v1/alert-rules/": "name",
+    "/api/v1/alert-rules/<pk>/": "name",
     "/api/v1/api-keys/": "name",
     "/api/v1/businesses/<pk>/": "description",
     "/api/v1/embeddings/generate/": "priority",
@@ -103,10 +111,20 @@ def run_id(org_a: Organization) -> UUID:
 
 
 @pytest.fixture
-def url_of(company: Business, member: Membership, run_id: UUID) -> Callable[[str], str]:
+def url_of(org_a: Organization, company: Business, member: Membership, run_id: UUID) -> Callable[[str], str]:
     """The address of something that is there."""
+    channel = make_channel(org_a)
+    rule = make_rule(org_a, channel)
+    alerts = {
+        "alert-channels": channel,
+        "alert-deliveries": make_delivery(channel),
+        "alert-rules": rule,
+        "alerts": make_alert(rule),
+    }
 
     def url(template: str) -> str:
+        if (kind := template.split("/")[3]) in alerts:
+            return re.sub(r"<[^>]+>", str(alerts[kind].pk), template)
         found = member.pk if "members" in template else run_id if "jobs" in template else company.pk
         return re.sub(r"<[^>]+>", str(found), template)
 

@@ -22,6 +22,7 @@ from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all
 from tests.conftest import client_of, client_with
 from tests.factories import make_business, make_key, make_member, make_user
 from tests.jobs.factories import make_run, make_schedule, make_worker
+from tests.signals_app.factories import make_alert, make_channel, make_delivery, make_rule, make_signal
 
 MISSING = "00000000-0000-7000-8000-000000000000"
 ROUTES = all_routes()
@@ -41,6 +42,11 @@ class World:
         self.api_key = make_key(self.org, name=f"{self.canary} key")[0]
         self.membership: Membership = Membership.objects.for_org(self.org).get(role=Role.MEMBER)
         emitted = emit("sample/work.do", {"key": self.canary}, org=self.org, requested_by=self.canary)
+        self.channel = make_channel(self.org, name=self.canary)
+        self.rule = make_rule(self.org, self.channel, name=self.canary)
+        shared = Business.objects.filter(name="Shared Ltd").first() or make_business("Shared Ltd")
+        self.alert = make_alert(self.rule, signal=make_signal(self.org, shared))
+        self.delivery = make_delivery(self.channel, subject=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
 
     def client(self, role: Role) -> APIClient:
@@ -224,6 +230,10 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "jobs/event": run.event_id,
         "jobs/schedule": make_schedule(name=own.canary).pk,
         "jobs/worker": make_worker().pk,
+        "signals_app/alert": own.alert.pk,
+        "signals_app/alertrule": own.rule.pk,
+        "signals_app/channel": own.channel.pk,
+        "signals_app/delivery": own.delivery.pk,
     }
 
 
