@@ -84,15 +84,15 @@ class ChannelAdmin(OfOrgAdmin):
 
 @admin.register(AlertRule)
 class AlertRuleAdmin(OfOrgAdmin):
-    list_display = ["name", "org", "is_active", "digest", "next_digest_at", "watchlist", "created_by"]
+    list_display = ["name", "org", "is_active", "frequency", "next_digest_at", "watchlist", "created_by"]
     list_select_related = ["org", "watchlist"]
-    list_filter = [OF_ORG, "is_active", "digest"]
+    list_filter = [OF_ORG, "is_active", "frequency"]
     search_fields = ["name", "org__name"]
     actions = ["pause", "resume"]
     fields = [
         *("org", "name", "is_active", "signal_types", "min_strength", "min_confidence", "min_score"),
         *("include_negative", "watchlist", "channels", "time_zone", "quiet_from", "quiet_until"),
-        *("digest", "digest_at", "next_digest_at", "created_by", "created_at", "updated_at"),
+        *("frequency", "digest_at", "next_digest_at", "created_by", "created_at", "updated_at"),
     ]
     readonly_fields = fields
 
@@ -130,6 +130,9 @@ class AttemptInline(ReadOnlyMixin, TabularInline):
     ordering = ["number"]
     extra = 0
     verbose_name_plural = "tries"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
 
 
 @admin.register(Delivery)

@@ -51,6 +51,7 @@ def make_deliveries(
             body=body_for(channel, message),
             alerts_count=len(alerts),
             next_try_at=first_try_at,
+            created_at=timezone.now(),
         )
         for channel in channels
     ]

@@ -70,7 +70,7 @@ class Channel(OrgOwned):
         return [self.secret_generation, *([self.secret_generation - 1] if is_overlap else [])]
 
 
-class Digest(models.TextChoices):
+class Frequency(models.TextChoices):
     IMMEDIATE = "immediate", "At once"
     HOURLY = "hourly", "Every hour"
     DAILY = "daily", "Every day"
@@ -94,7 +94,7 @@ class AlertRule(OrgOwned):
     time_zone = models.CharField(max_length=60, default="Europe/London")
     quiet_from = models.TimeField(null=True, blank=True, help_text="Nothing is sent from this local time …")
     quiet_until = models.TimeField(null=True, blank=True, help_text="… until this one, of the next day if it is less.")
-    digest = models.CharField(max_length=10, choices=Digest, default=Digest.IMMEDIATE)
+    frequency = models.CharField(max_length=10, choices=Frequency, default=Frequency.IMMEDIATE)
     digest_at = models.TimeField(null=True, blank=True, help_text="The local time of a daily digest.")
     next_digest_at = models.DateTimeField(null=True, editable=False)
     created_by = models.TextField(blank=True, default="", editable=False)
@@ -121,9 +121,9 @@ class AlertRule(OrgOwned):
                 name="alert_rule_quiet_hours",
             ),
             models.CheckConstraint(
-                condition=Q(digest=Digest.DAILY, digest_at__isnull=False)
-                | Q(digest__in=[Digest.IMMEDIATE, Digest.HOURLY], digest_at=None),
-                name="alert_rule_digest_known",
+                condition=Q(frequency=Frequency.DAILY, digest_at__isnull=False)
+                | Q(frequency__in=[Frequency.IMMEDIATE, Frequency.HOURLY], digest_at=None),
+                name="alert_rule_frequency_known",
             ),
         ]
         indexes = [

@@ -16,7 +16,7 @@ from oppspot.organizations.models import Organization
 from signals_app.alerts.delivering import make_deliveries
 from signals_app.alerts.events import AlertDigestSend
 from signals_app.alerts.messages import alert_message
-from signals_app.alerts.models import Alert, AlertRule, Digest, Purpose
+from signals_app.alerts.models import Alert, AlertRule, Frequency, Purpose
 from signals_app.alerts.times import next_digest, sending_time
 from signals_app.models import STRENGTH_FLOORS, BusinessScore, BuyingSignal, SignalStatus
 
@@ -47,7 +47,7 @@ def raise_alerts(
     with transaction.atomic():
         alerts = _insert(org, rules, signal, now)
         for alert in alerts:
-            if alert.rule.digest == Digest.IMMEDIATE:
+            if alert.rule.frequency == Frequency.IMMEDIATE:
                 at = sending_time(alert.rule, now)
                 _tell(alert.rule, [alert], org=org, purpose=Purpose.ALERT, key=f"alert:{alert.pk}", at=at)
     logger.info("alerts_raised", signal=str(signal.pk), rules=len(rules), alerts=len(alerts))
@@ -84,7 +84,7 @@ def _insert(org: Organization, rules: list[AlertRule], signal: BuyingSignal, now
             signal=signal,
             day=now.astimezone(ZoneInfo(rule.time_zone)).date(),
             created_at=now,
-            told_at=now if rule.digest == Digest.IMMEDIATE else None,
+            told_at=now if rule.frequency == Frequency.IMMEDIATE else None,
         )
         for rule in sorted(rules, key=lambda rule: rule.pk)  # one order for all, so that no two wait for each other
     ]

@@ -4,7 +4,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from oppspot.jobs.cron import next_slot
-from signals_app.alerts.models import AlertRule, Digest
+from signals_app.alerts.models import AlertRule, Frequency
 
 MINUTE = timedelta(minutes=1)
 LONGEST_QUIET = timedelta(days=3)  # less than a day, but for what the clock leaves out in spring
@@ -38,7 +38,7 @@ def sending_time(rule: AlertRule, at: datetime) -> datetime:
 
 def next_digest(rule: AlertRule, after: datetime) -> datetime | None:
     """When the first digest after `after` is due; one that falls into the quiet hours is due at their end."""
-    if not rule.is_active or rule.digest == Digest.IMMEDIATE:
+    if not rule.is_active or rule.frequency == Frequency.IMMEDIATE:
         return None
     cron = "0 * * * *" if rule.digest_at is None else f"{rule.digest_at.minute} {rule.digest_at.hour} * * *"
     return sending_time(rule, next_slot(cron, rule.time_zone, after))

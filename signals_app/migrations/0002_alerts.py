@@ -84,7 +84,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 (
-                    "digest",
+                    "frequency",
                     models.CharField(
                         choices=[("immediate", "At once"), ("hourly", "Every hour"), ("daily", "Every day")],
                         default="immediate",
@@ -627,11 +627,11 @@ class Migration(migrations.Migration):
             model_name="alertrule",
             constraint=models.CheckConstraint(
                 condition=models.Q(
-                    models.Q(("digest", "daily"), ("digest_at__isnull", False)),
-                    models.Q(("digest__in", ["immediate", "hourly"]), ("digest_at", None)),
+                    models.Q(("digest_at__isnull", False), ("frequency", "daily")),
+                    models.Q(("digest_at", None), ("frequency__in", ["immediate", "hourly"])),
                     _connector="OR",
                 ),
-                name="alert_rule_digest_known",
+                name="alert_rule_frequency_known",
             ),
         ),
         composite_foreign_key("alert_rules", "watchlist_id", "watchlists"),

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from businesses.models import Watchlist
 from oppspot.organizations.api import OrgRelatedField, OrgViewSet, StrictSerializer
 from oppspot.organizations.idempotency import IdempotentPost
-from signals_app.alerts.models import AlertRule, Channel, Digest
+from signals_app.alerts.models import AlertRule, Channel, Frequency
 from signals_app.alerts.services import save_rule
 from signals_app.models import SignalType, Strength
 
@@ -38,7 +38,7 @@ RULE = {
     "time_zone": "Europe/London",
     "quiet_from": "22:00",
     "quiet_until": "07:00",
-    "digest": "daily",
+    "frequency": "daily",
     "digest_at": "08:30",
     "next_digest_at": "2025-11-03T08:30:00Z",
     "created_at": "2025-11-02T04:10:00Z",
@@ -101,7 +101,7 @@ class RuleWriteSerializer(StrictSerializer):
     time_zone = serializers.CharField(max_length=60, default="Europe/London", help_text="E.g. Europe/London.")
     quiet_from = LocalTimeField(allow_null=True, default=None, help_text="Nothing is sent from this local time …")
     quiet_until = LocalTimeField(allow_null=True, default=None, help_text="… until this one, maybe of the next day.")
-    digest = serializers.ChoiceField(choices=Digest.choices, default=Digest.IMMEDIATE)
+    frequency = serializers.ChoiceField(choices=Frequency.choices, default=Frequency.IMMEDIATE)
     digest_at = LocalTimeField(allow_null=True, default=None, help_text="The local time of a daily digest.")
 
     def validate_time_zone(self, name: str) -> str:
@@ -126,7 +126,7 @@ class RuleWriteSerializer(StrictSerializer):
         quiet = value("quiet_from"), value("quiet_until")
         if (quiet[0] is None) != (quiet[1] is None) or (quiet[0] is not None and quiet[0] == quiet[1]):
             raise serializers.ValidationError({"quiet_until": ["Quiet hours have a beginning and another end."]})
-        if (value("digest") == Digest.DAILY) != (value("digest_at") is not None):
+        if (value("frequency") == Frequency.DAILY) != (value("digest_at") is not None):
             raise serializers.ValidationError({"digest_at": ["A daily digest needs a time, the others have none."]})
         return attrs
 
