@@ -112,7 +112,7 @@ def start_due_digests(now: datetime) -> int:
 
 
 def send_digest(*, org: Organization, rule_id: UUID, slot: datetime, now: datetime | None = None) -> int:
-    """Tell what waits for the digest of `slot`, in one message a channel; returns how many alerts.
+    """Tell what waits for the digest of `slot` in one message a channel, the strongest first; returns how many alerts.
 
     Nothing when somebody else has done so. Slots that nobody was there for are made up for by one digest.
     """
@@ -125,7 +125,7 @@ def send_digest(*, org: Organization, rule_id: UUID, slot: datetime, now: dateti
         rule.next_digest_at = next_digest(rule, max(now, slot))
         AlertRule.objects.for_org(org).filter(pk=rule_id).update(next_digest_at=rule.next_digest_at)
         waiting = Alert.objects.for_org(org).filter(rule=rule, told_at=None)
-        alerts = list(waiting.select_related("business", "signal").order_by("id"))
+        alerts = list(waiting.select_related("business", "signal").order_by("-signal__weight", "id"))
         if alerts:
             told = Alert.objects.for_org(org).filter(pk__in=[alert.pk for alert in alerts])
             told.update(told_at=now)
