@@ -203,23 +203,19 @@ def test_what_belongs_to_others_reads_as_missing(
     bob_client: APIClient, org_a: Organization, org_b: Organization
 ) -> None:
     watchlist = Watchlist.objects.for_org(org_b).create(org=org_b, name="Theirs")
-    channel = make_channel(org_b)
-    rule = make_rule(org_a)
-    for body, missing in (
-        ({"channels": [str(channel.pk)]}, {"channels": [str(uuid4())]}),
-        ({"watchlist": str(watchlist.pk)}, {"watchlist": str(uuid4())}),
+    channel, missing = make_channel(org_b), str(uuid4())
+    url = f"{RULES}{make_rule(org_a).pk}/"
+
+    def said(answer: Any, identifier: str) -> str:
+        return str(problem_of(answer, 400)).replace(identifier, "x")
+
+    for foreign, body in (
+        (str(channel.pk), lambda identifier: {"channels": [identifier]}),
+        (str(watchlist.pk), lambda identifier: {"watchlist": identifier}),
     ):
-        for send in (
-            lambda data: bob_client.post(RULES, {"name": "A"} | data),
-            lambda data: bob_client.patch(f"{RULES}{rule.pk}/", data),
-        ):
-            answers = [str(problem_of(send(data), 400)) for data in (body, missing)]
-            names = [
-                str(value[0] if isinstance(value, list) else value)
-                for data in (body, missing)
-                for value in data.values()
-            ]
-            assert answers[0].replace(names[0], "x") == answers[1].replace(names[1], "x")
+        made = [said(bob_client.post(RULES, {"name": "A"} | body(one)), one) for one in (foreign, missing)]
+        changed = [said(bob_client.patch(url, body(one)), one) for one in (foreign, missing)]
+        assert made[0] == made[1] == changed[0] == changed[1]
     assert not RuleChannel.objects.for_org(org_a).exists()
 
 
