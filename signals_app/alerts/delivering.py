@@ -69,14 +69,20 @@ def make_deliveries(
 
 def wake(*, org: Organization, delivery: Delivery, at: datetime, dedupe_key: str = "") -> None:
     """Have a worker look at `delivery` then."""
-    emit(AlertDeliver, AlertDeliver(delivery_id=delivery.pk), org=org, run_after=at, dedupe_key=dedupe_key)
+    emit(
+        AlertDeliver,
+        AlertDeliver(delivery_id=delivery.pk, channel_id=delivery.channel_id),
+        org=org,
+        run_after=at,
+        dedupe_key=dedupe_key,
+    )
 
 
 def try_delivery(*, org: Organization, delivery: Delivery) -> str:
     """One try, if one is due; returns the state that the delivery has then.
 
-    No transaction is open while the other side takes its time. A crash before the result is written repeats the try,
-    with the same message id.
+    No transaction is open while the other side takes its time. A try counts once it is begun: after a crash there is
+    another with the same message id, but not for ever.
     """
     channel = delivery.channel
     if delivery.state != State.PENDING or delivery.next_try_at is None:
@@ -87,38 +93,45 @@ def try_delivery(*, org: Organization, delivery: Delivery) -> str:
     if not channel.is_enabled and delivery.purpose != Purpose.TEST:
         _end(org, delivery, State.ABANDONED, f"The channel is disabled: {channel.disabled_reason}")
         return State.ABANDONED
+    if delivery.tries > len(RETRIES_S):
+        _end(org, delivery, State.FAILED, "Its worker vanished at the last try.")
+        return State.FAILED
+    attempt = _begin(org, delivery, started_at)
+    if attempt is None:
+        return delivery.state
     clock = time.monotonic()
     sent = send(delivery)
-    duration_ms = round((time.monotonic() - clock) * 1_000)
-    return _record(org, delivery, sent, started_at=started_at, duration_ms=duration_ms)
+    attempt.duration_ms = round((time.monotonic() - clock) * 1_000)
+    return _record(org, delivery, attempt, sent)
 
 
-def _record(org: Organization, delivery: Delivery, sent: Sent, *, started_at: datetime, duration_ms: int) -> str:
-    """Write a try down, and what follows from it; returns the new state."""
+def _begin(org: Organization, delivery: Delivery, at: datetime) -> Attempt | None:
+    """Count a try and note that it has begun; None if somebody else has begun it."""
     with transaction.atomic():
-        locked: Delivery = Delivery.objects.for_org(org).select_for_update(of=("self",)).get(pk=delivery.pk)
-        attempts = Attempt.objects.for_org(org).filter(delivery=locked)
-        attempts.create(
-            org=org,
-            delivery=locked,
-            number=attempts.count() + 1,
-            result=sent.result,
-            status_code=sent.status_code,
-            answer=sent.answer,
-            duration_ms=duration_ms,
-            started_at=started_at,
-        )
-        logger.info(
-            "alert_delivery_tried", delivery=str(locked.pk), channel=str(locked.channel_id), result=sent.result.value,
-            status_code=sent.status_code,
-        )  # fmt: skip
-        if sent.result == Result.DELIVERED:
-            _end(org, locked, State.DELIVERED, "")
-            Channel.objects.for_org(org).filter(pk=locked.channel_id, failing_since__isnull=False).update(
-                failing_since=None
-            )
-            return State.DELIVERED
-        return _after_failure(org, locked, sent, started_at)
+        due = Delivery.objects.for_org(org).filter(pk=delivery.pk, state=State.PENDING, tries=delivery.tries)
+        if not due.update(tries=F("tries") + 1):
+            return None
+        delivery.tries += 1
+        attempts = Attempt.objects.for_org(org).filter(delivery=delivery)
+        begun: Attempt = attempts.create(org=org, delivery=delivery, number=attempts.count() + 1, started_at=at)
+        return begun
+
+
+def _record(org: Organization, delivery: Delivery, attempt: Attempt, sent: Sent) -> str:
+    """Write down what came of a try, and what follows from it; returns the new state."""
+    attempt.result, attempt.status_code, attempt.answer = sent.result, sent.status_code, sent.answer
+    logger.info(
+        "alert_delivery_tried", delivery=str(delivery.pk), channel=str(delivery.channel_id), result=sent.result.value,
+        status_code=sent.status_code,
+    )  # fmt: skip
+    with transaction.atomic():
+        attempt.save(update_fields=["result", "status_code", "answer", "duration_ms"])
+        if sent.result != Result.DELIVERED:
+            return _after_failure(org, delivery, sent, attempt.started_at)
+        _end(org, delivery, State.DELIVERED, "")
+        failing = Channel.objects.for_org(org).filter(pk=delivery.channel_id, failing_since__isnull=False)
+        failing.update(failing_since=None)
+        return State.DELIVERED
 
 
 def _after_failure(org: Organization, delivery: Delivery, sent: Sent, at: datetime) -> str:
@@ -127,22 +140,20 @@ def _after_failure(org: Organization, delivery: Delivery, sent: Sent, at: dateti
         disable_channel(org=org, channel_id=delivery.channel_id, reason=why)
         _end(org, delivery, State.FAILED, reason)
         return State.FAILED
-    is_last = delivery.tries >= len(RETRIES_S) or sent.is_hopeless or delivery.purpose == Purpose.TEST
+    is_last = delivery.tries > len(RETRIES_S) or sent.is_hopeless or delivery.purpose == Purpose.TEST
     if is_last:
         _end(org, delivery, State.FAILED, reason)
         return State.FAILED
     next_try_at = timezone.now() + pause_before(delivery, sent.retry_after)
-    Delivery.objects.for_org(org).filter(pk=delivery.pk).update(
-        tries=F("tries") + 1, next_try_at=next_try_at, reason=reason
-    )
+    Delivery.objects.for_org(org).filter(pk=delivery.pk).update(next_try_at=next_try_at, reason=reason)
     wake(org=org, delivery=delivery, at=next_try_at)
     return State.PENDING
 
 
 def pause_before(delivery: Delivery, retry_after: float | None) -> timedelta:
-    """Until the next try, after `delivery.tries` retries: the schedule's, or as long as the other side asked for."""
+    """After `delivery.tries` tries until the next: the schedule's, or as long as the other side asked for."""
     spread = 1 + SPREAD * (delivery.pk.int % 1_000) / 1_000
-    return timedelta(seconds=max(RETRIES_S[delivery.tries] * spread, retry_after or 0))
+    return timedelta(seconds=max(RETRIES_S[delivery.tries - 1] * spread, retry_after or 0))
 
 
 def _why_to_disable(org: Organization, delivery: Delivery, sent: Sent, at: datetime) -> str:
@@ -161,9 +172,8 @@ def _why_to_disable(org: Organization, delivery: Delivery, sent: Sent, at: datet
 
 def _end(org: Organization, delivery: Delivery, state: State, reason: str) -> None:
     values = {"delivered_at": timezone.now()} if state == State.DELIVERED else {}
-    tries = F("tries") if state == State.ABANDONED else F("tries") + 1
     Delivery.objects.for_org(org).filter(pk=delivery.pk, state=State.PENDING).update(
-        state=state, reason=reason, next_try_at=None, tries=tries, **values
+        state=state, reason=reason, next_try_at=None, **values
     )
 
 

@@ -13,6 +13,7 @@ class AlertDeliver(BaseModel):
     """A try of a delivery is due. One too many does no harm: the row decides."""
 
     delivery_id: UUID
+    channel_id: UUID
 
 
 @event("signals/alert_digests.start")

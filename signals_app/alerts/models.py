@@ -199,7 +199,7 @@ class Delivery(OrgOwned):
     alerts_count = models.IntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     reason = models.TextField(blank=True, default="", help_text="Of a state that is no success.")
-    tries = models.SmallIntegerField(default=0, help_text="Since it was made, or last sent again.")
+    tries = models.SmallIntegerField(default=0, help_text="Begun since it was made, or last sent again.")
     next_try_at = models.DateTimeField(null=True)
     delivered_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now())
@@ -253,6 +253,7 @@ class Result(models.TextChoices):
     DELIVERED = "delivered", "Delivered"
     REFUSED = "refused", "Refused: the other side answered so"
     UNREACHED = "unreached", "Unreached: no answer came"
+    UNKNOWN = "unknown", "Unknown: it is at work, or its worker vanished"
 
 
 class Attempt(OrgOwned):
@@ -260,10 +261,10 @@ class Attempt(OrgOwned):
 
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts")
     number = models.SmallIntegerField()
-    result = models.CharField(max_length=10, choices=Result)
+    result = models.CharField(max_length=10, choices=Result, default=Result.UNKNOWN)
     status_code = models.SmallIntegerField(null=True, help_text="Of the answer; null where none came, and by e-mail.")
     answer = models.TextField(blank=True, default="", help_text="The beginning of what was answered, or what failed.")
-    duration_ms = models.IntegerField()
+    duration_ms = models.IntegerField(default=0)
     started_at = models.DateTimeField()
 
     class Meta:

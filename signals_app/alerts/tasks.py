@@ -25,9 +25,12 @@ def alert(ctx: Context, data: BuyingSignalDetected) -> dict[str, int]:
     return {"alerts": len(alerts)}
 
 
-@function(on=AlertDeliver, retries=3, timeout=60, concurrency=("delivery_id", 1), priority=Priority.HIGH)
+@function(on=AlertDeliver, retries=3, timeout=60, concurrency=("channel_id", 1), priority=Priority.HIGH)
 def deliver(ctx: Context, data: AlertDeliver) -> dict[str, str]:
-    """A failure of the other side is a result, not one of the run: the delivery has its own schedule."""
+    """A failure of the other side is a result, not one of the run: the delivery has its own schedule.
+
+    One at a time for a channel, so that a server that hangs holds up a single worker.
+    """
     delivery = Delivery.objects.for_org(ctx.org).select_related("channel").filter(pk=data.delivery_id).first()
     if delivery is None or ctx.org is None:
         return {"state": "deleted"}

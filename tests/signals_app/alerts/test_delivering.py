@@ -28,7 +28,7 @@ from oppspot.jobs.execution import drain, reap
 from oppspot.jobs.heartbeat import Heart
 from oppspot.jobs.models import Run
 from oppspot.organizations.models import Organization
-from signals_app.alerts import transports
+from signals_app.alerts import delivering, transports
 from signals_app.alerts.delivering import DISABLED_AFTER, RETRIES_S, pause_before, try_delivery, wake_forgotten
 from signals_app.alerts.models import Attempt, Channel, Delivery, State
 from signals_app.alerts.secrets import secret_of
@@ -206,7 +206,7 @@ def test_retry_after_is_honoured(webhook: Channel, answering: Callable[..., None
 
 
 def test_pauses_are_spread() -> None:
-    deliveries = [Delivery(tries=2) for _ in range(100)]
+    deliveries = [Delivery(tries=3) for _ in range(100)]
     pauses = {pause_before(delivery, None) for delivery in deliveries}
     assert len(pauses) > 50
     assert min(pauses) >= timedelta(seconds=RETRIES_S[2])
@@ -408,17 +408,40 @@ def test_a_worker_killed_between_sending_and_writing_down(
         subprocess.Popen([sys.executable, "-c", ONE_RUN], cwd=configured.BASE_DIR, env=os.environ | environment)
     )
     assert workers[0].wait(30) == -9
-    assert attempts_of(delivery) == [], "nothing was written down"
+    assert [one.result for one in attempts_of(delivery)] == ["unknown"], "that it began, and no more"
     past = timezone.now() - timedelta(seconds=1)
     Run.all_orgs.filter(status="running").update(lease_until=past)
     assert reap() == 1
     Run.all_orgs.filter(status="queued").update(run_after=past, waiting_for="")
     assert drain(Heart("default")) == 1
     delivery.refresh_from_db()
-    assert (delivery.state, len(attempts_of(delivery))) == (State.DELIVERED, 1)
+    assert (delivery.state, delivery.tries) == (State.DELIVERED, 2)
+    assert [one.result for one in attempts_of(delivery)] == ["unknown", "delivered"]
     first, second = sent_to(receiver)
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == delivery.message_id
     assert first.get_data() == second.get_data()
+
+
+def test_a_message_that_kills_its_workers_is_given_up(webhook: Channel, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(delivery: Delivery) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(delivering, "send", die)
+    delivery = message_to(webhook)
+    for number in range(1, len(RETRIES_S) + 2):
+        with pytest.raises(SystemExit):
+            attempt(delivery)
+        assert len(attempts_of(delivery)) == number
+    assert attempt(delivery) == State.FAILED
+    assert "worker vanished" in delivery.reason
+
+
+def test_a_try_that_somebody_else_began_is_left_to_them(webhook: Channel, receiver: HTTPServer) -> None:
+    delivery = message_to(webhook)
+    seen = Delivery.objects.for_org(webhook.org).select_related("channel").get(pk=delivery.pk)
+    Delivery.objects.for_org(webhook.org).update(tries=1)
+    assert try_delivery(org=webhook.org, delivery=seen) == State.PENDING
+    assert sent_to(receiver) == []
 
 
 def test_a_delivery_whose_run_was_cancelled_is_found(webhook: Channel, answering: Callable[..., None]) -> None:
