@@ -38,10 +38,10 @@ def raise_alerts(
     A signal that is not active, or needs review, is told to nobody.
     """
     now = now or timezone.now()
-    told = BuyingSignal.objects.for_org(org).filter(status=SignalStatus.ACTIVE, needs_review=False)
-    named = told.filter(business_id=business_id, signal_type=signal_type)
-    signal = (named.filter(pk=signal_id) if signal_id else named.order_by("-id")).select_related("business").first()
-    if signal is None:
+    signals = BuyingSignal.objects.for_org(org).filter(business_id=business_id, signal_type=signal_type)
+    named = signals.filter(pk=signal_id) if signal_id else signals.order_by("-detected_at", "-id")
+    signal = named.select_related("business").first()
+    if signal is None or signal.needs_review or signal.status != SignalStatus.ACTIVE:
         return []
     rules = list(rules_for(org=org, signal=signal).prefetch_related("channels"))
     with transaction.atomic():

@@ -58,10 +58,11 @@ def create_channel(*, org: Organization, name: str, kind: str, address: str, cre
 
 
 def update_channel(*, channel: Channel, changes: Mapping[str, Any], by: str) -> Channel:
-    """Change `name`, `address` or `is_enabled`; enabling forgets the failures. Raises `InvalidInput`."""
+    """Change `name`, `address` or `is_enabled`; enabling, or another address, forgets the failures. Raises `InvalidInput`."""
     values = dict(changes)
     if "address" in values:
         check_address(channel.kind, values["address"])
+        values["failing_since"] = None  # it was another address that failed
     is_enabled = values.pop("is_enabled", None)
     if is_enabled:
         values |= {"is_enabled": True, "failing_since": None, "disabled_at": None, "disabled_reason": ""}

@@ -18,8 +18,6 @@ MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
 # Modules that may reach the rows of all organisations, and what for.
 MAY_USE_ALL_ORGS = {
     "businesses/pulling.py": "whether anybody watches a company decides whether its sources are asked; not who",
-    "signals_app/alerts/delivering.py": "deliveries whose run was lost are woken, whoever they are for",
-    "signals_app/alerts/raising.py": "the clock starts every organisation's digests, each as its own run",
     "oppspot/jobs/context.py": "a run's own row and its children's, by their ids",
     "oppspot/jobs/execution.py": "a run's own events and children, by their ids",
     "oppspot/jobs/management/commands/jobs.py": "an engineer sees every organisation's runs, as staff do",
@@ -28,6 +26,8 @@ MAY_USE_ALL_ORGS = {
     "oppspot/organizations/api.py": "empty querysets, for DRF and the OpenAPI document",
     "oppspot/organizations/authentication.py": "the credential decides which organisation it is",
     "oppspot/organizations/idempotency.py": "expired answers are deleted, whoever they were for",
+    "signals_app/alerts/delivering.py": "deliveries whose run was lost are woken, whoever they are for",
+    "signals_app/alerts/raising.py": "the clock starts every organisation's digests, each as its own run",
 }
 
 

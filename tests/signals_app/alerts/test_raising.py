@@ -132,6 +132,14 @@ def test_an_event_without_the_signal_means_the_newest_of_its_type(org_a: Organiz
     assert [alert.signal for alert in alerts_of(org_a)] == [old if named else new]
 
 
+def test_the_newest_signal_is_not_passed_over_for_an_older_one(org_a: Organization) -> None:
+    company = make_business()
+    make_rule(org_a)
+    make_signal(org_a, company)
+    newest = make_signal(org_a, company, needs_review=True)
+    assert raise_alerts(org=org_a, business_id=company.pk, signal_type=newest.signal_type) == []
+
+
 def test_an_event_of_the_system_or_without_a_signal_raises_nothing(org_a: Organization) -> None:
     make_rule(org_a)
     signal = make_signal(org_a)

@@ -10,6 +10,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 from pytest_django import Settings
 
 from businesses.models import Watchlist
@@ -98,6 +99,12 @@ def test_only_webhooks_have_secrets(org_a: Organization) -> None:
     assert secret == ""
     with pytest.raises(InvalidInput, match="Only signed webhooks"):
         rotate_secret(channel=slack)
+
+
+def test_another_address_has_not_failed(org_a: Organization) -> None:
+    channel = make_channel(org_a, failing_since=timezone.now())
+    assert update_channel(channel=channel, changes={"name": "A"}, by="ada").failing_since is not None
+    assert update_channel(channel=channel, changes={"address": "https://b.example/"}, by="ada").failing_since is None
 
 
 def test_disabling_twice_keeps_the_first_reason(org_a: Organization) -> None:
