@@ -58,7 +58,7 @@ def create_channel(*, org: Organization, name: str, kind: str, address: str, cre
 
 
 def update_channel(*, channel: Channel, changes: Mapping[str, Any], by: str) -> Channel:
-    """Change `name`, `address` or `is_enabled`; enabling, or another address, forgets the failures. Raises `InvalidInput`."""
+    """Change `name`, `address` or `is_enabled`; the last two forget failures. Raises `InvalidInput`."""
     values = dict(changes)
     if "address" in values:
         check_address(channel.kind, values["address"])
