@@ -286,6 +286,16 @@ def test_workers_at_once_send_one_digest(org_a: Organization) -> None:
     assert len(deliveries_of(org_a)) == 1
 
 
+def test_an_event_of_a_slot_that_is_over_sends_nothing(org_a: Organization) -> None:
+    rule = digest_rule(org_a, make_channel(org_a))
+    slot = rule.next_digest_at
+    assert slot is not None
+    send_digest(org=org_a, rule_id=rule.pk, slot=slot, now=slot)
+    alert_on(make_signal(org_a))
+    assert send_digest(org=org_a, rule_id=rule.pk, slot=slot, now=slot + timedelta(minutes=1)) == 0
+    assert deliveries_of(org_a) == [], "it waits for the next"
+
+
 def test_the_clock_starts_digests(org_a: Organization) -> None:
     rule = digest_rule(org_a, make_channel(org_a))
     alert_on(make_signal(org_a))
