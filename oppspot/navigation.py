@@ -36,6 +36,12 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Detection passes", "radar", "admin:signals_app_detectionpass_changelist",
              "signals_app.view_detectionpass"),
         ]),
+        ("Alerts", [
+            ("Alerts", "notifications", "admin:signals_app_alert_changelist", "signals_app.view_alert"),
+            ("Deliveries", "outgoing_mail", "admin:signals_app_delivery_changelist", "signals_app.view_delivery"),
+            ("Rules", "rule", "admin:signals_app_alertrule_changelist", "signals_app.view_alertrule"),
+            ("Channels", "campaign", "admin:signals_app_channel_changelist", "signals_app.view_channel"),
+        ]),
         ("Jobs", [
             ("Dashboard", "monitoring", "admin:jobs_dashboard", "jobs.view_run"),
             ("Runs", "play_circle", "admin:jobs_run_changelist", "jobs.view_run"),

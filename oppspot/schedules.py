@@ -8,6 +8,7 @@ SCHEDULES: list[Scheduled] = [
     Scheduled("hourly signal detection", "20 * * * *", "signals/detection.run"),
     # Ages are counted in days of UTC.
     Scheduled("daily signal scores", "5 0 * * *", "signals/scores.refresh", time_zone="UTC"),
+    Scheduled("alert digests", "* * * * *", "signals/alert_digests.start"),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
     Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
     # Sources, each at a time of its own: what is watched, and no more often than it changes.

@@ -23,6 +23,7 @@ DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="") or load_or_create_secret_key(DATA_DIR / "secret_key")
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones, still accepted and signed with
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
@@ -139,6 +140,8 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 API_KEY_MAX_DAYS = env.int("API_KEY_MAX_DAYS", default=365)
 # API requests an organisation may make in a minute, 0 for no limit.
 THROTTLE_REQUESTS_PER_MINUTE = env.int("THROTTLE_REQUESTS_PER_MINUTE", default=600)
+vars().update(env.email_url("EMAIL_URL", default="dummymail://"), EMAIL_TIMEOUT=15)  # unset: no e-mail is sent
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="oppspot@localhost")
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

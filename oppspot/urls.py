@@ -23,10 +23,17 @@ from oppspot.core import health
 from oppspot.jobs import health as jobs_health
 from oppspot.jobs.api import JobViewSet
 from oppspot.organizations.api import ApiKeyViewSet, MemberViewSet, OrganizationView
+from signals_app.alerts.api.channels import ChannelViewSet
+from signals_app.alerts.api.deliveries import AlertViewSet, DeliveryViewSet
+from signals_app.alerts.api.rules import RuleViewSet
 from signals_app.api import CompetitorViewSet, ReliabilityViewSet, SignalViewSet
 from signals_app.score_api import ExplainedScoreView, ScoreViewSet, TimelineView
 
 router = SimpleRouter()
+router.register("alert-channels", ChannelViewSet, basename="alert-channel")
+router.register("alert-deliveries", DeliveryViewSet, basename="alert-delivery")
+router.register("alert-rules", RuleViewSet, basename="alert-rule")
+router.register("alerts", AlertViewSet, basename="alert")
 router.register("businesses", BusinessViewSet, basename="business")
 router.register(r"businesses/(?P<business_id>[^/.]+)/events", BusinessEventViewSet, basename="business-event")
 router.register("sic-codes", SicCodeViewSet, basename="sic-code")

@@ -187,3 +187,36 @@ class DetectionPass(OrgOwned):
 
     def __str__(self) -> str:
         return f"{self.new} new signals of {self.businesses} companies"
+
+
+# Here, where Django looks for an app's models; below, as they refer to those above.
+from signals_app.alerts.models import (  # noqa: E402
+    Alert,
+    AlertRule,
+    Attempt,
+    Carried,
+    Channel,
+    Delivery,
+    RuleChannel,
+)
+
+__all__ = [
+    "STRENGTH_FLOORS",
+    "TYPICAL_WEIGHTS",
+    "Alert",
+    "AlertRule",
+    "Attempt",
+    "BusinessScore",
+    "BuyingSignal",
+    "Carried",
+    "Channel",
+    "Competitor",
+    "Delivery",
+    "DetectionPass",
+    "RuleChannel",
+    "SignalStatus",
+    "SignalType",
+    "SourceReliability",
+    "Strength",
+    "strength_of",
+]

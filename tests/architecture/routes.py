@@ -13,6 +13,17 @@ READ, WRITE, ADMIN, REGISTER = Scope.READ, Scope.WRITE, Scope.ADMIN, Scope.REGIS
 
 # Scope by method. A route with an id of an org-owned object names the object's kind in OWNED.
 API: dict[str, dict[str, str]] = {
+    "/api/v1/alert-channels/": {"GET": READ, "POST": ADMIN},
+    "/api/v1/alert-channels/<pk>/": {"GET": READ, "PATCH": ADMIN, "DELETE": ADMIN},
+    "/api/v1/alert-channels/<pk>/rotate-secret/": {"POST": ADMIN},
+    "/api/v1/alert-channels/<pk>/test/": {"POST": ADMIN},
+    "/api/v1/alert-deliveries/": {"GET": READ},
+    "/api/v1/alert-deliveries/<pk>/": {"GET": READ},
+    "/api/v1/alert-deliveries/<pk>/resend/": {"POST": WRITE},
+    "/api/v1/alert-rules/": {"GET": READ, "POST": WRITE},
+    "/api/v1/alert-rules/<pk>/": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
+    "/api/v1/alerts/": {"GET": READ},
+    "/api/v1/alerts/<pk>/": {"GET": READ},
     "/api/v1/api-keys/": {"GET": ADMIN, "POST": ADMIN},
     "/api/v1/api-keys/<pk>/": {"GET": ADMIN, "DELETE": ADMIN},
     "/api/v1/businesses/": {"GET": READ},
@@ -48,6 +59,13 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/watchlists/<watchlist_id>/match/": {"POST": WRITE},
 }
 OWNED = {
+    "/api/v1/alert-channels/<pk>/": "channel",
+    "/api/v1/alert-channels/<pk>/rotate-secret/": "channel",
+    "/api/v1/alert-channels/<pk>/test/": "channel",
+    "/api/v1/alert-deliveries/<pk>/": "delivery",
+    "/api/v1/alert-deliveries/<pk>/resend/": "delivery",
+    "/api/v1/alert-rules/<pk>/": "rule",
+    "/api/v1/alerts/<pk>/": "alert",
     "/api/v1/api-keys/<pk>/": "api_key",
     "/api/v1/competitors/<pk>/": "competitor",
     "/api/v1/jobs/<pk>/": "run",

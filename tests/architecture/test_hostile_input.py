@@ -19,11 +19,19 @@ from signals_app.models import Competitor
 from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
 from tests.factories import make_business, make_key, make_member
+from tests.signals_app.alert_factories import make_alert, make_channel, make_delivery, make_rule
 from tests.signals_app.factories import make_signal
 
 WRITES = [(path, method) for path, methods in API.items() for method in methods if method in {"POST", "PATCH"}]
 READS = [path for path, methods in API.items() if "GET" in methods]
 FIELD = {  # a text field that each write accepts
+    "/api/v1/alert-channels/": "name",
+    "/api/v1/alert-channels/<pk>/": "name",
+    "/api/v1/alert-channels/<pk>/rotate-secret/": "reason",  # they take no field
+    "/api/v1/alert-channels/<pk>/test/": "reason",
+    "/api/v1/alert-deliveries/<pk>/resend/": "reason",
+    "/api/v1/alert-rules/": "name",
+    "/api/v1/alert-rules/<pk>/": "name",
     "/api/v1/api-keys/": "name",
     "/api/v1/businesses/<pk>/": "description",
     "/api/v1/competitors/": "name",
@@ -114,7 +122,13 @@ def member(org_a: Organization) -> Membership:
 @pytest.fixture
 def url_of(org_a: Organization, company: Business, member: Membership) -> Callable[[str], str]:
     """The address of something that is there, of the kind that `OWNED` names."""
+    channel = make_channel(org_a)
+    rule = make_rule(org_a, channel)
     ids = {
+        "alert": make_alert(rule).pk,
+        "channel": channel.pk,
+        "delivery": make_delivery(channel).pk,
+        "rule": rule.pk,
         "competitor": Competitor.objects.for_org(org_a).create(org=org_a, name="Rival").pk,
         "membership": member.pk,
         "run": emit("sample/work.do", {}, org=org_a).run_ids[0],

@@ -23,6 +23,7 @@ from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all
 from tests.conftest import client_of, client_with
 from tests.factories import make_business, make_key, make_member, make_user
 from tests.jobs.factories import make_run, make_schedule, make_worker
+from tests.signals_app.alert_factories import make_alert, make_channel, make_delivery, make_rule
 from tests.signals_app.factories import make_signal
 
 MISSING = "00000000-0000-7000-8000-000000000000"
@@ -49,6 +50,10 @@ class World:
         self.signal = make_signal(
             self.org, shared, signal_data={"note": self.canary}, outcome=self.canary, needs_review=True
         )
+        self.channel = make_channel(self.org, name=self.canary)
+        self.rule = make_rule(self.org, self.channel, name=self.canary)
+        self.alert = make_alert(self.rule, signal=self.signal)
+        self.delivery = make_delivery(self.channel, subject=self.canary)
         self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
         self._watch()
@@ -252,6 +257,10 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "jobs/event": run.event_id,
         "jobs/schedule": make_schedule(name=own.canary).pk,
         "jobs/worker": make_worker().pk,
+        "signals_app/alert": own.alert.pk,
+        "signals_app/alertrule": own.rule.pk,
+        "signals_app/channel": own.channel.pk,
+        "signals_app/delivery": own.delivery.pk,
     }
 
 

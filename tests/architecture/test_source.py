@@ -27,6 +27,8 @@ MAY_USE_ALL_ORGS = {
     "oppspot/organizations/api.py": "empty querysets, for DRF and the OpenAPI document",
     "oppspot/organizations/authentication.py": "the credential decides which organisation it is",
     "oppspot/organizations/idempotency.py": "expired answers are deleted, whoever they were for",
+    "signals_app/alerts/delivering.py": "deliveries whose run was lost are woken, whoever they are for",
+    "signals_app/alerts/raising.py": "the clock starts every organisation's digests, each as its own run",
 }
 
 # Modules besides oppspot/core/http that may import a library for HTTP, and what for.

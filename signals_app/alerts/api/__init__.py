@@ -1,0 +1,1 @@
+"""API of alerts: channels, rules, what was raised, and what was sent."""
