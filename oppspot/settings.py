@@ -212,8 +212,7 @@ EMBEDDING_HNSW_M = env.int("EMBEDDING_HNSW_M", default=24)
 EMBEDDING_HNSW_EF_CONSTRUCTION = env.int("EMBEDDING_HNSW_EF_CONSTRUCTION", default=128)
 # Seconds allowed for one call of an embedding provider, all bytes included.
 EMBEDDING_TIMEOUT_S = env.float("EMBEDDING_TIMEOUT_S", default=60.0)
-# Threads of the local model; 0 lets it take every core.
-EMBEDDING_LOCAL_THREADS = env.int("EMBEDDING_LOCAL_THREADS", default=0)
+EMBEDDING_LOCAL_THREADS = env.int("EMBEDDING_LOCAL_THREADS", default=0)  # of the local model; 0: every core
 
 # Jobs: processes of a worker; seconds without a heartbeat after which a run is given to another; seconds that a run at
 # work has to end when its worker is stopped; days that ended runs are kept (dead letters: five times as long).

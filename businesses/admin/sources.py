@@ -15,11 +15,10 @@ from businesses.admin.register import LINK
 from businesses.models import Feed, PullStatus, SourceGap, SourcePull, SourceState
 from businesses.models.events import MAX_URL
 from businesses.sources.registry import source_class, source_names
-from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.core.http import PUBLIC, ForbiddenAddress
 from oppspot.core.http.urls import vetted_url
 from oppspot.jobs.admin.durations import NOTHING, age_of, since
-from oppspot.jobs.admin.filters import ChoiceFilter
 from oppspot.jobs.admin.texts import pretty
 
 SHOWN_ERROR = 200  # characters in a list

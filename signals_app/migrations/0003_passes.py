@@ -11,7 +11,7 @@ import oppspot.core.ids
 class Migration(migrations.Migration):
     dependencies = [
         ("organizations", "0004_idempotent_requests"),
-        ("signals_app", "0001_signals"),
+        ("signals_app", "0002_alerts"),
     ]
 
     operations = [
