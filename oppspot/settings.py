@@ -138,8 +138,7 @@ LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 # Days after which a new API key expires unless another date is given; the longest allowed.
 API_KEY_MAX_DAYS = env.int("API_KEY_MAX_DAYS", default=365)
-# API requests an organisation may make in a minute, 0 for no limit.
-THROTTLE_REQUESTS_PER_MINUTE = env.int("THROTTLE_REQUESTS_PER_MINUTE", default=600)
+THROTTLE_REQUESTS_PER_MINUTE = env.int("THROTTLE_REQUESTS_PER_MINUTE", default=600)  # of an organisation; 0: any
 vars().update(env.email_url("EMAIL_URL", default="dummymail://"), EMAIL_TIMEOUT=15)  # unset: no e-mail is sent
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="oppspot@localhost")
 
@@ -194,6 +193,8 @@ SPECTACULAR_SETTINGS = {
         "JobStatusEnum": "oppspot.jobs.models.Status",
         "ScopeEnum": "oppspot.organizations.scopes.Scope",
         "SignalStatusEnum": "signals_app.models.SignalStatus",
+        "SignalStrengthEnum": "signals_app.models.Strength",
+        "SignalTypeEnum": "signals_app.models.SignalType",
     },
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
@@ -210,8 +211,7 @@ EMBEDDING_PRICE_PER_MILLION = env.float("EMBEDDING_PRICE_PER_MILLION", default=0
 # Build parameters of a model's HNSW index; the floor is m = 16, ef_construction = 64.
 EMBEDDING_HNSW_M = env.int("EMBEDDING_HNSW_M", default=24)
 EMBEDDING_HNSW_EF_CONSTRUCTION = env.int("EMBEDDING_HNSW_EF_CONSTRUCTION", default=128)
-# Seconds allowed for one call of an embedding provider, all bytes included.
-EMBEDDING_TIMEOUT_S = env.float("EMBEDDING_TIMEOUT_S", default=60.0)
+EMBEDDING_TIMEOUT_S = env.float("EMBEDDING_TIMEOUT_S", default=60.0)  # of one call, all bytes included
 EMBEDDING_LOCAL_THREADS = env.int("EMBEDDING_LOCAL_THREADS", default=0)  # of the local model; 0: every core
 
 # Jobs: processes of a worker; seconds without a heartbeat after which a run is given to another; seconds that a run at
