@@ -30,6 +30,8 @@ _RENEWED = (
     "rule_version", "signal_strength", "weight", "confidence_score", "needs_review", "signal_data", "evidence",
     "event_fingerprints", "occurred_on", "half_life_days", "expires_at", "status",
 )  # fmt: skip
+# What changes, too, when later reports show that it means something else: an allotment that turns out to be a round.
+_REREAD = ("signal_type", "rule", "is_negative", "source", "source_url", "event_id", "org_event_id", "fingerprint")
 
 
 @dataclass
@@ -95,22 +97,26 @@ class _Batch:
         new: list[BuyingSignal] = []
         renewed: list[BuyingSignal] = []
         cleared: list[BuyingSignal] = []
+        told: list[BuyingSignal] = []
         for history in loaded.histories:
             report.facts += len(history.facts)
             mine = known.get(history.company.id, [])
             detections = list(detect(history))
-            for detection in self._valid(detections):
-                made = self._signal(history, detection)
-                match = _same(made, mine)
+            pairs = _paired([self._signal(history, one) for one in self._current(detections)], mine)
+            for made, match in pairs:
                 if match is None:
-                    new.append(made)
-                    mine.append(made)
-                elif _renew(match, made) and not match._state.adding:
+                    if self._is_wanted(made):
+                        new.append(made)
+                    continue
+                waited = match.needs_review or match.rule != made.rule
+                if _renew(match, made):
                     renewed.append(match)
+                    if waited and not match.needs_review:
+                        told.append(match)
             cleared += [signal for signal in mine if _is_cleared(signal, detections)]
         for signal in cleared:
             signal.status, signal.outcome = SignalStatus.EXPIRED, "withdrawn"
-        self._write(new, renewed, cleared)
+        self._write(new, renewed, cleared, told)
         report.new, report.renewed, report.cleared = len(new), len(renewed), len(cleared)
         return report
 
@@ -120,17 +126,19 @@ class _Batch:
             found[signal.business_id].append(signal)
         return found
 
-    def _valid(self, detections: Sequence[Detection]) -> Iterator[Detection]:
-        """Those asked for, of things that are not long past, withdrawn ones left out."""
+    def _current(self, detections: Sequence[Detection]) -> Iterator[Detection]:
+        """Detections of things that are not long past; withdrawn ones, and those that only withdraw, left out."""
         for one in detections:
-            is_asked = self.signal_types is None or one.signal_type in self.signal_types
             is_over = one.on + timedelta(days=one.days) <= self.day
             is_withdrawn = one.is_negative and any(
                 one.rule in other.clears and other.on >= one.on for other in detections
             )
-            is_marker = one.weight == 0  # says only what it clears
-            if is_asked and one.confidence >= self.min_confidence and not (is_over or is_withdrawn or is_marker):
+            if one.weight and not (is_over or is_withdrawn):
                 yield one
+
+    def _is_wanted(self, made: BuyingSignal) -> bool:
+        is_asked = self.signal_types is None or made.signal_type in self.signal_types
+        return is_asked and made.confidence_score >= self.min_confidence
 
     def _signal(self, history: History, one: Detection) -> BuyingSignal:
         main = one.evidence[0].fact
@@ -164,17 +172,24 @@ class _Batch:
             fingerprint=fingerprint_of(one.signal_type, one.rule, str(history.company.id), str(main.fingerprint)),
         )  # fmt: skip
 
-    def _write(self, new: list[BuyingSignal], renewed: list[BuyingSignal], cleared: list[BuyingSignal]) -> None:
+    def _write(
+        self,
+        new: list[BuyingSignal],
+        renewed: list[BuyingSignal],
+        cleared: list[BuyingSignal],
+        told: list[BuyingSignal],
+    ) -> None:
         now = timezone.now()
         for signal in (*renewed, *cleared):
             signal.updated_at = now
         signals = BuyingSignal.objects.for_org(self.org)
         signals.bulk_create(new, batch_size=1_000)
-        signals.bulk_update(renewed, [*_RENEWED, "outcome", "updated_at"], batch_size=500)
+        columns = [name.removesuffix("_id") for name in (*_RENEWED, *_REREAD, "outcome", "updated_at")]
+        signals.bulk_update(renewed, columns, batch_size=500)
         signals.bulk_update(cleared, ["status", "outcome", "updated_at"], batch_size=500)
-        announce([signal for signal in new if not signal.needs_review], org=self.org)
         if touched := {signal.business_id for signal in (*new, *renewed, *cleared)}:
-            refresh_scores(self.org, touched, day=self.day)
+            refresh_scores(self.org, touched, day=self.day)  # first: alerts compare with the score
+        announce([*(signal for signal in new if not signal.needs_review), *told], org=self.org)
 
 
 def announce(signals: Sequence[BuyingSignal], *, org: Organization) -> None:
@@ -197,15 +212,43 @@ def announce(signals: Sequence[BuyingSignal], *, org: Organization) -> None:
         )  # fmt: skip
 
 
-def _same(made: BuyingSignal, known: Iterable[BuyingSignal]) -> BuyingSignal | None:
-    """The signal of the same happening: of the same rule, and resting on one of the same reports."""
-    facts = set(made.event_fingerprints)
-    for signal in known:
-        if (signal.signal_type, signal.rule) == (made.signal_type, made.rule) and (
-            signal.fingerprint == made.fingerprint or facts & set(signal.event_fingerprints)
-        ):
-            return signal
-    return None
+def _paired(
+    made: Sequence[BuyingSignal], known: Sequence[BuyingSignal]
+) -> list[tuple[BuyingSignal, BuyingSignal | None]]:
+    """Each detection with the signal of the same happening that is there: of the same rule, and resting on one of the
+    same reports; else one that the reports no longer lead to. Two detections alike are one.
+    """
+    taken: set[UUID] = set()
+    pairs: list[tuple[BuyingSignal, BuyingSignal | None]] = []
+    rest: list[BuyingSignal] = []
+    for one in made:
+        match = next((other for other in known if _is_alike(one, other)), None)
+        if match is None:
+            rest.append(one)
+        elif match.pk not in taken:
+            taken.add(match.pk)
+            pairs.append((one, match))
+    fresh: list[BuyingSignal] = []
+    for one in rest:
+        if any(_is_alike(one, other) for other in fresh):
+            continue
+        free = (other for other in known if other.pk not in taken and other.status == SignalStatus.ACTIVE)
+        former = next((other for other in free if _shares(one, other)), None)
+        if former is None:
+            fresh.append(one)
+        else:
+            taken.add(former.pk)
+        pairs.append((one, former))
+    return pairs
+
+
+def _is_alike(made: BuyingSignal, known: BuyingSignal) -> bool:
+    is_one_rule = (made.signal_type, made.rule) == (known.signal_type, known.rule)
+    return is_one_rule and (made.fingerprint == known.fingerprint or _shares(made, known))
+
+
+def _shares(made: BuyingSignal, known: BuyingSignal) -> bool:
+    return not set(made.event_fingerprints).isdisjoint(known.event_fingerprints)
 
 
 def _renew(known: BuyingSignal, made: BuyingSignal) -> bool:
@@ -214,7 +257,8 @@ def _renew(known: BuyingSignal, made: BuyingSignal) -> bool:
         return False
     if known.handled_at is not None:  # a person has reviewed it
         made.needs_review = known.needs_review
-    changed = [name for name in _RENEWED if getattr(known, name) != getattr(made, name)]
+    names = _RENEWED if made.rule == known.rule else (*_RENEWED, *_REREAD)
+    changed = [name for name in names if getattr(known, name) != getattr(made, name)]
     for name in changed:
         setattr(known, name, getattr(made, name))
     if "status" in changed:

@@ -217,3 +217,39 @@ def test_the_number_of_queries_does_not_grow_with_companies(
     with django_assert_max_num_queries(20):
         assert run(org_a, [business.pk for business in businesses]).new == 40
     assert BusinessEvent.objects.count() == 120
+
+
+def test_a_signal_that_turns_out_to_mean_something_else_changes_and_is_told(org_a: Organization) -> None:
+    """An allotment that waits for a review becomes a round when a resolution shows what it was for."""
+    business = make_business()
+    make_event(business, "filing", days_ago=10, payload={"type": "SH01"})
+
+    def allotment(history: History) -> list[Detection]:
+        facts = history.of("filing")
+        is_round = len(facts) > 1
+        rule = "equity_round" if is_round else "share_allotment"
+        return [found([Evidence(fact) for fact in facts], rule=rule, needs_review=not is_round)]
+
+    assert run(org_a, [business.pk], allotment).new == 1
+    make_event(business, "filing", days_ago=5, payload={"type": "RESOLUTIONS"})
+    report = run(org_a, [business.pk], allotment)
+    assert (report.new, report.renewed) == (0, 1)
+    signal = BuyingSignal.objects.for_org(org_a).get()
+    assert (signal.rule, signal.needs_review, len(signal.evidence)) == ("equity_round", False, 2)
+    assert Event.all_orgs.filter(name="signals/buying_signal.detected").count() == 1
+    again = run(org_a, [business.pk], allotment)
+    assert (again.new, again.renewed) == (0, 0)
+
+
+def test_one_report_may_mean_two_things_and_both_stay(org_a: Organization) -> None:
+    business = make_business()
+    make_event(business)
+
+    def both(history: History) -> list[Detection]:
+        evidence = [Evidence(fact) for fact in history.facts]
+        return [found(evidence), found(evidence, signal_type=SignalType.EXPANSION, rule="new_office")]
+
+    assert run(org_a, [business.pk], both).new == 2
+    assert run(org_a, [business.pk], both, min_confidence=80).renewed == 0
+    make_event(business, days_ago=2)
+    assert (run(org_a, [business.pk], both).new, BuyingSignal.objects.for_org(org_a).count()) == (0, 2)

@@ -71,6 +71,11 @@ def _has_debt(row: Row) -> bool:
     return (row["Mortgages.NumMortOutstanding"] or "0") != "0"
 
 
+def _has_trade(row: Row) -> bool:
+    """One other than that which `changes_trade` gives; some companies state none."""
+    return row["SICCode.SicText_1"][:5].isdigit() and not row["SICCode.SicText_1"].startswith("62012")
+
+
 # What happens, to how many, and whom it can happen to.
 EDITS: list[tuple[Callable[[Row], None], int, Callable[[Row], bool]]] = [
     (grows_and_moves, 2, _is_small),
@@ -79,7 +84,7 @@ EDITS: list[tuple[Callable[[Row], None], int, Callable[[Row], bool]]] = [
     (borrows, 3, _any),
     (repays, 2, _has_debt),
     (is_renamed, 3, _any),
-    (changes_trade, 2, _any),
+    (changes_trade, 2, _has_trade),
     (fails, 2, _any),
     (is_to_be_struck_off, 2, _any),
 ]
