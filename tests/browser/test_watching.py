@@ -12,6 +12,7 @@ from businesses.models import Feed, SourceGap, SourcePull, SourceState, Watchlis
 from businesses.sources import registry
 from businesses.watchlists import create_watchlist, entries_of
 from oppspot.jobs.models import Run
+from oppspot.jobs.scheduling import declared
 from oppspot.organizations.services import create_organization
 from tests.browser.test_jobs import look
 from tests.browser.test_pages import page, pytestmark, sign_in
@@ -24,6 +25,7 @@ __all__ = ["page", "pytestmark"]  # the fixture and the conditions of the other 
 @pytest.fixture
 def standing(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A source that had trouble, and one that lacks its key."""
+    declared()  # the real schedules name the real sources, and are looked at once
     monkeypatch.setattr(registry, "_sources", lambda: SOURCES)
     now = timezone.now()
     SourcePull.objects.create(

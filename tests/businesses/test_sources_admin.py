@@ -16,7 +16,7 @@ from businesses.models import Feed, SourceGap, SourcePull, SourceState
 from businesses.sources import registry
 from businesses.standing import standings
 from oppspot.jobs.models import Run, Schedule
-from oppspot.jobs.scheduling import Scheduled
+from oppspot.jobs.scheduling import Scheduled, declared
 from oppspot.organizations.models import User
 from tests.businesses.pull_sources import SOURCES
 from tests.conftest import client_of
@@ -28,6 +28,7 @@ PAGE = "/admin/businesses/sources/"
 
 @pytest.fixture(autouse=True)
 def sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    declared()  # the real schedules name the real sources, and are looked at once
     monkeypatch.setattr(registry, "_sources", lambda: SOURCES)
 
 
