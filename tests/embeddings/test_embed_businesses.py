@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as django_settings
@@ -21,7 +22,7 @@ from pytest_django import Settings
 from businesses.models import Business
 from embeddings import indexes
 from embeddings.models import EmbeddingModel
-from embeddings.providers.registry import _forget_instances, get_provider
+from embeddings.providers.registry import get_provider
 from embeddings.template import TEMPLATE
 from tests.embeddings import stub_openai as stubs
 from tests.embeddings.stub_openai import StubOpenAI
@@ -45,10 +46,10 @@ def stub(settings: Settings) -> Iterator[StubOpenAI]:
     """The command, talking to a local OpenAI."""
     with StubOpenAI() as server:
         settings.EMBEDDING_PROVIDER = "openai"
-        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-test", server.url
+        key = f"sk-test-{uuid4()}"  # another stub may get the same port, and providers are kept by their settings
+        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = key, server.url
         yield server
         get_provider().close()  # type: ignore[attr-defined]
-        _forget_instances()  # another stub may get the same port
 
 
 def run(*arguments: Any) -> str:

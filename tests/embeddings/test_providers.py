@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pytest_django import Settings
 from embeddings.providers import EmbeddingProvider, get_provider
 from embeddings.providers.base import InvalidAnswer, MissingKey, ModelSpec, UnknownModel, UnknownProvider
 from embeddings.providers.deterministic import DeterministicProvider
-from embeddings.providers.registry import _forget_instances, provider_class, provider_names
+from embeddings.providers.registry import provider_class, provider_names
 from tests.embeddings.stub_openai import StubOpenAI
 
 TEXTS = ["Plumbing and heating in Leeds", "Software for hospitals", "Heating, plumbing, Leeds", "Bakery"]
@@ -26,11 +27,11 @@ def provider(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Emb
         yield get_provider()
         return
     with StubOpenAI() as stub:
-        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = "sk-test", stub.url
+        key = f"sk-test-{uuid4()}"  # another stub may get the same port, and providers are kept by their settings
+        settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL = key, stub.url
         found = get_provider()
         yield found
         found.close()  # type: ignore[attr-defined]
-        _forget_instances()  # another stub may get the same port
 
 
 def test_declares_itself(provider: EmbeddingProvider) -> None:
