@@ -89,6 +89,8 @@ def resolve(keys: Iterable[CompanyKey]) -> dict[CompanyKey, UUID]:
     for kind, values in by.items():
         candidates: dict[str, list[tuple[UUID, str]]] = {}
         rows = Business.objects.filter(**{f"{columns[kind]}__in": list(values)})
+        if kind == "domain":
+            rows = rows.exclude(domain="")  # the condition of its index: a long list does not imply it to the planner
         for value, pk, status in rows.values_list(columns[kind], "pk", "status"):
             candidates.setdefault(str(value), []).append((pk, status))
         for value, companies in candidates.items():

@@ -13,7 +13,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from oppspot.core.admin import ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import LINK, ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
 from signals_app.models import (
     BusinessScore,
     BuyingSignal,
@@ -27,7 +27,6 @@ from signals_app.models import (
 from signals_app.scoring import BOUNDS, Tier, reliability, tier_of
 from signals_app.services import WrongStatus, change_status, confirm
 
-LINK = "text-primary-600 dark:text-primary-500"  # classes of the admin's theme
 MAX_ACTED_ON = 500  # signals by one action
 STATUS_COLOURS = {"Active": "success", "Expired": "default", "Acted upon": "primary", "False positive": "danger"}
 TIER_COLOURS = {"Hot": "danger", "Warm": "warning", "Watching": "info"}

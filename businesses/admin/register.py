@@ -19,7 +19,7 @@ from businesses.models import MAX_DESCRIPTION, Business, BusinessEvent, EventKin
 from businesses.normalise import normalise_company_number
 from businesses.querysets import BusinessQuerySet
 from businesses.services import save_business
-from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import LINK, LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.core.errors import InvalidInput
 
 HEAVY = ("embedding", "search_vector")  # kilobytes a row that no page shows
@@ -30,7 +30,6 @@ STATUS_COLOURS = {
     str(Status.INSOLVENT.label): "warning",
     str(Status.DISSOLVED.label): "danger",
 }
-LINK = "text-primary-600 dark:text-primary-500"  # classes of the admin's theme
 
 
 class RegisterFilter(TextFilter):

@@ -11,11 +11,10 @@ from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminURLInputWidget
 
-from businesses.admin.register import LINK
 from businesses.models import Feed, PullStatus, SourceGap, SourcePull, SourceState
 from businesses.models.events import MAX_URL
 from businesses.sources.registry import source_class, source_names
-from oppspot.core.admin import ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import LINK, ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.core.http import PUBLIC, ForbiddenAddress
 from oppspot.core.http.urls import vetted_url
 from oppspot.jobs.admin.durations import NOTHING, age_of, since

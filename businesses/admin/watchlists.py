@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from businesses.admin.register import LINK, EventKindFilter
+from businesses.admin.register import EventKindFilter
 from businesses.admin.uploads import ReportView, UnmatchedView, UploadView
 from businesses.models import Business, EventKind, OrgEvent, Watchlist, WatchlistEntry
 from businesses.watchlists import (
@@ -23,7 +23,7 @@ from businesses.watchlists import (
     entries_of,
     remove_businesses,
 )
-from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import LINK, LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.jobs.admin.durations import age_of
 from oppspot.jobs.admin.filters import as_uuid
 from oppspot.jobs.admin.texts import pretty

@@ -16,6 +16,7 @@ from unfold.views import ChangeList
 
 Column = TypeVar("Column", bound=Callable[..., Any])
 
+LINK = "text-primary-600 dark:text-primary-500"  # classes of the admin's theme
 COUNTED = 10_000  # rows counted exactly; beyond, the planner's estimate, or "at least"
 REACHABLE_PAGES = 200  # an offset reads all rows before it: filters lead further than page numbers
 

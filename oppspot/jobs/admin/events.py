@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import LINK, LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.jobs.admin.durations import NOTHING, age_of, exactly
 from oppspot.jobs.admin.filters import EventNameFilter, as_uuid
-from oppspot.jobs.admin.texts import LINK, SYSTEM, pretty, run_link
+from oppspot.jobs.admin.texts import SYSTEM, pretty, run_link
 from oppspot.jobs.models import Event
 
 

@@ -17,12 +17,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
-from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.core.admin import LINK, LargeTableAdmin, ReadOnlyMixin, column
 from oppspot.jobs.admin.dashboard import DashboardView
 from oppspot.jobs.admin.durations import NOTHING, age_of, exactly, in_words, since
 from oppspot.jobs.admin.filters import AgeFilter, FunctionFilter, StateFilter, as_uuid
 from oppspot.jobs.admin.run_page import run_sections
-from oppspot.jobs.admin.texts import LINK, STATE_COLOURS, SYSTEM, run_link, short_id, state_of
+from oppspot.jobs.admin.texts import STATE_COLOURS, SYSTEM, run_link, short_id, state_of
 from oppspot.jobs.models import Priority, Run, Status, WaitingFor
 from oppspot.jobs.services import WrongState, cancel_run, retry_run
 

@@ -8,9 +8,9 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.urls import reverse
 from django.utils.html import format_html
 
+from oppspot.core.admin import LINK
 from oppspot.jobs.models import Run, Status, WaitingFor
 
-LINK = "text-primary-600 dark:text-primary-500"  # classes of the admin's theme
 SYSTEM = "the system"  # in place of an organisation
 SHOWN_CHARACTERS = 20_000
 STATE_COLOURS = {
