@@ -8,7 +8,7 @@ import django_stubs_ext
 import environ
 from django.urls import reverse_lazy
 
-from oppspot import admin_theme
+from oppspot import admin_theme, worker_pool
 from oppspot.core.logging import structlog_config
 from oppspot.core.secret_key import load_or_create_secret_key
 
@@ -220,20 +220,8 @@ JOBS_WORKERS = env.int("JOBS_WORKERS", default=2)
 JOBS_LEASE_S = env.float("JOBS_LEASE_S", default=30.0)
 JOBS_STOP_GRACE_S = env.float("JOBS_STOP_GRACE_S", default=20.0)
 JOBS_RETENTION_DAYS = env.int("JOBS_RETENTION_DAYS", default=30)
-Q_CLUSTER = {  # django-q2 is the pool of processes; `oppspot.jobs.checks` insists on these
-    "name": "default",
-    "broker_class": "oppspot.jobs.broker.JobsBroker",
-    "workers": JOBS_WORKERS,
-    "scheduler": False,
-    "timeout": 2_000_000_000,  # never: each function has its own
-    "retry": 2_100_000_000,
-    "ack_failures": True,
-    "max_attempts": 1,
-    "save_limit": -1,
-    "bulk": 1,
-    "catch_up": False,
-    "recycle": 0,
-}
+JOBS_SCHEDULES = "oppspot.schedules.SCHEDULES"
+Q_CLUSTER = worker_pool.q_cluster(JOBS_WORKERS)
 
 # Companies House: its API and its streams have a key each, made at developer.company-information.service.gov.uk.
 COMPANIES_HOUSE_API_URL = env.str("COMPANIES_HOUSE_API_URL", default="https://api.company-information.service.gov.uk")

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -17,7 +18,6 @@ from oppspot.jobs.models import TERMINAL, Schedule
 from oppspot.jobs.registry import get_event
 from oppspot.jobs.services import emit
 
-DECLARED = "oppspot.schedules.SCHEDULES"
 MAX_COUNTED = 200  # missed slots that are counted one by one
 
 logger = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class Scheduled:
 def declared() -> dict[str, Scheduled]:
     """By name. Raises `ValueError` for two of one name, and what `validated` raises for data that does not fit."""
     found: dict[str, Scheduled] = {}
-    for one in import_string(DECLARED):
+    for one in import_string(settings.JOBS_SCHEDULES):
         if one.name in found:
             raise ValueError(f"Two schedules are named {one.name!r}.")
         get_event(one.event).validated(one.data)

@@ -146,7 +146,7 @@ class Clusters:
     def launch(self, workers: int = 2, **environment: str) -> Cluster:
         """A cluster that may not be complete yet."""
         names = {
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DJANGO_SETTINGS_MODULE": "tests.jobs.worker_settings",
             "DATABASE_URL": self.url,
             "JOBS_LEASE_S": str(LEASE_S),
             "JOBS_STOP_GRACE_S": "1.5",

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from oppspot.jobs import scheduling
 from oppspot.jobs.cron import InvalidCron
 from oppspot.jobs.models import Event, Run, Schedule, Status
 from oppspot.jobs.registry import InvalidEventData, UnknownEvent
@@ -22,9 +22,9 @@ DECLARED: list[Scheduled] = []
 
 
 @pytest.fixture(autouse=True)
-def own_schedules(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def own_schedules(settings: Any) -> Iterator[None]:
     DECLARED[:] = [HOURLY]
-    monkeypatch.setattr(scheduling, "DECLARED", f"{__name__}.DECLARED")
+    settings.JOBS_SCHEDULES = f"{__name__}.DECLARED"
     declared.cache_clear()
     yield
     declared.cache_clear()
@@ -60,8 +60,8 @@ def test_the_command_says_what_it_changed() -> None:
     assert out.getvalue().splitlines() == ["added hourly", "nothing to change"]
 
 
-def test_the_projects_own_schedules_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scheduling, "DECLARED", "oppspot.schedules.SCHEDULES")
+def test_the_projects_own_schedules_are_valid(settings: Any) -> None:
+    settings.JOBS_SCHEDULES = "oppspot.schedules.SCHEDULES"
     declared.cache_clear()
     assert isinstance(declared(), dict)
 
