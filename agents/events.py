@@ -1,4 +1,4 @@
-"""Events that agents act on."""
+"""Events that agents act on, and those that begin their own work."""
 
 from typing import Literal
 from uuid import UUID
@@ -15,3 +15,20 @@ class ResearchGptRun(BaseModel):
     company_id: UUID
     depth: Literal["quick", "detailed"] = "quick"
     requested_by: str
+
+
+class ExecutionRequested(BaseModel):
+    """An execution waits for a worker. Each kind has an event of its own, `agents/<slug>.execute`."""
+
+    execution_id: UUID
+    agent_id: UUID
+
+
+@event("agents/due.start")
+class DueAgentsStart(BaseModel):
+    """The clock: agents may be due."""
+
+
+def execution_event(slug: str) -> str:
+    """The name of the event that begins an execution of a kind."""
+    return f"agents/{slug}.execute"

@@ -214,6 +214,16 @@ EMBEDDING_HNSW_EF_CONSTRUCTION = env.int("EMBEDDING_HNSW_EF_CONSTRUCTION", defau
 EMBEDDING_TIMEOUT_S = env.float("EMBEDDING_TIMEOUT_S", default=60.0)  # of one call, all bytes included
 EMBEDDING_LOCAL_THREADS = env.int("EMBEDDING_LOCAL_THREADS", default=0)  # of the local model; 0: every core
 
+AGENT_KINDS = ["agents.kinds"]  # packages with a module for each kind of agent
+# Language models of agents; without a key they do without. A price (US dollars a million tokens) is needed to ask one.
+LLM_API_KEY = env.str("LLM_API_KEY", default=OPENAI_API_KEY)
+LLM_BASE_URL = env.str("LLM_BASE_URL", default=OPENAI_BASE_URL)
+LLM_MODEL = env.str("LLM_MODEL", default="gpt-4.1-mini")
+LLM_PRICES = env.json("LLM_PRICES", default={})  # {model: {"in": 0.40, "out": 1.60}}: adds to agents/llm/prices.toml
+LLM_TIMEOUT_S = env.float("LLM_TIMEOUT_S", default=60.0)  # of one request, all bytes included
+LLM_MONTHLY_CAP = env.float("LLM_MONTHLY_CAP", default=25.0)  # US dollars an organisation and month, and an execution,
+LLM_RUN_CAP = env.float("LLM_RUN_CAP", default=1.0)  # where the organisation has set none of its own
+
 # Jobs: processes of a worker; seconds without a heartbeat after which a run is given to another; seconds that a run at
 # work has to end when its worker is stopped; days that ended runs are kept (dead letters: five times as long).
 JOBS_WORKERS = env.int("JOBS_WORKERS", default=2)

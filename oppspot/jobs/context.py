@@ -92,14 +92,21 @@ class Context:
             self._run = Run.all_orgs.select_related("org").get(pk=self._claimed.id)
         return self._run
 
-    def step(self, name: str, body: Callable[[], T], *, transactional: bool = True) -> T:
+    def step(
+        self,
+        name: str,
+        body: Callable[[], T],
+        *,
+        transactional: bool = True,
+        on_done: Callable[[Any], object] | None = None,
+    ) -> T:
         """`body()`, once: what it returned is stored, and given back when the run is started again.
 
         Its writes and the note that it is done are one transaction, which is rolled back if the run was given to
         somebody else meanwhile. For a call to the outside, say `transactional=False`: no transaction is then open
-        while it takes, and a crash between the call and the note repeats the call. The output must be JSON; it comes
-        back as JSON, the first time too. Raises `StepError` for a name used twice, a step within a step, or an output
-        that cannot be stored.
+        while it takes, and a crash between the call and the note repeats the call. `on_done` is given the output in the
+        transaction of the note. The output must be JSON; it comes back as JSON, the first time too. Raises `StepError`
+        for a name used twice, a step within a step, or an output that cannot be stored.
         """
         if self._inside is not None:
             raise StepError(f"Step {name!r} is inside step {self._inside!r}; steps cannot hold steps.")
@@ -114,17 +121,17 @@ class Context:
         try:
             if transactional:
                 with transaction.atomic():
-                    output = self._note(name, body(), started)
+                    output = self._note(name, body(), started, on_done)
             else:
                 value = body()
                 with transaction.atomic():
-                    output = self._note(name, value, started)
+                    output = self._note(name, value, started, on_done)
         finally:
             self._inside = None
         self._done[name] = output
         return output
 
-    def _note(self, name: str, value: Any, started: datetime) -> Any:
+    def _note(self, name: str, value: Any, started: datetime, on_done: Callable[[Any], object] | None) -> Any:
         output = storable(value, f"The output of step {name!r}")
         if not queue.hold(self._claimed):
             raise Interrupted("lease_lost")
@@ -132,6 +139,8 @@ class Context:
             run_id=self.run_id, name=name, fence=self._claimed.fence, output=output, started_at=started,
             finished_at=Now(),
         )  # fmt: skip
+        if on_done is not None:
+            on_done(output)
         return output
 
     def sleep(self, duration: float | timedelta | datetime, name: str = "") -> None:

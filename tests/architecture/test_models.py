@@ -16,6 +16,7 @@ from tests.architecture.org_owned import (
 )
 
 GLOBAL_MODELS = {
+    "agents.LLMBreaker": "how this installation's language models stand",
     "businesses.Appointment": "a fact of the public register",
     "businesses.Business": "a fact of the public register",
     "businesses.BusinessEvent": "a fact of the public register",

@@ -1,0 +1,69 @@
+"""What kinds see of language models."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from pydantic import BaseModel
+
+from oppspot.core.errors import NotConfigured, OppspotError
+
+if TYPE_CHECKING:
+    from agents.context import ExecutionContext
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class LLMFailed(OppspotError):
+    """The language model gave no usable answer; a kind goes on without it, and says so (`llm_fallback`)."""
+
+    code = "llm_failed"
+    status = 502
+
+
+@dataclass(frozen=True)
+class Untrusted:
+    """Text that others wrote: it is fenced, and nothing in it is an instruction."""
+
+    id: str  # by which the answer may cite it
+    label: str  # what it is: "Company website"
+    text: str
+
+
+@dataclass(frozen=True)
+class Answer(Generic[M]):
+    """An answer that fits the schema."""
+
+    value: M
+    call_id: UUID
+    is_cached: bool
+
+
+class LLM:
+    """The language model of one execution, its calls charged to it."""
+
+    def __init__(self, ctx: "ExecutionContext[Any, Any]") -> None:
+        self._ctx = ctx
+
+    @property
+    def is_configured(self) -> bool:
+        return bool(settings.LLM_API_KEY)
+
+    def ask(
+        self,
+        prompt: str,
+        schema: type[M],
+        *,
+        facts: Mapping[str, Any] | None = None,
+        untrusted: Sequence[Untrusted] = (),
+        temperature: float = 0.0,
+        max_tokens: int = 1_500,
+    ) -> Answer[M]:
+        """An answer of `schema` to the template `agents/llm/prompts/<prompt>.toml`, with `facts` for its placeholders.
+
+        Raises `LLMFailed` when there will be none: refused, malformed twice, or failing at the last try of the
+        execution; `RetryableError` when a later try may succeed; `BudgetExceeded` before a call that would pass a cap.
+        """
+        raise NotConfigured("No language model is configured.", hint="Set LLM_API_KEY.")

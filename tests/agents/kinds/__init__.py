@@ -1,0 +1,1 @@
+"""Kinds of agents for tests of the framework."""
