@@ -6,7 +6,6 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django_filters import FilterSet
 from django_filters.rest_framework import DjangoFilterBackend
-from django_filters.utils import translate_validation
 from rest_framework.exceptions import ValidationError as ApiError
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -43,5 +42,6 @@ class StrictFilterBackend(DjangoFilterBackend):
             return queryset
         filtered: QuerySet[Any] = filterset.qs if filterset.is_valid() else queryset.none()
         if filterset.errors:  # a filter's method may complain too, while the queryset is built
-            raise translate_validation(filterset.errors)
+            problems = filterset.errors.as_data().items()
+            raise ApiError({name: [text for problem in found for text in problem.messages] for name, found in problems})
         return filtered

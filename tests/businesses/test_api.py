@@ -177,6 +177,7 @@ def test_filters(key_client: APIClient, business: Make, query: str, expected: li
         ("postcode_area=LEEDS", "postcode_area"),
         ("incorporated_from=yesterday", "incorporated_from"),
         ("domain=nonsense", "domain"),
+        ("domain=100%25 of it", "domain"),
         ("ordering=employee_count", "ordering"),
         ("ordering=name,id", "ordering"),
         ("page_size=0", "page_size"),
