@@ -1,6 +1,6 @@
-"""How well detectors and parsers do on the golden set: counts, precision, recall, F1. Pure: no database, no clock.
+"""How well detectors and parsers do on labelled sets: counts, precision, recall, F1. Pure: no database, no clock.
 
-What the cases are and what a label means: `signals_app/golden/README.md`.
+What the cases are and what a label means: `signals_app/golden/README.md`, and of the held-out set its own.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Any
 
 from businesses.models import EventKind
 from signals_app.detectors.base import Detection, Evidence, History
-from signals_app.golden.cases import Case, Expectation, ParsingCase
+from signals_app.labelled import Case, Expectation, ParsingCase
 from signals_app.models import SignalType
 
 LEAST_PRECISION = 0.9

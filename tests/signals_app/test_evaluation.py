@@ -25,11 +25,11 @@ from signals_app.evaluation import (
     same_name,
     wilson,
 )
-from signals_app.golden.cases import Case, Expectation, ParsingCase, golden_cases, parsing_cases
+from signals_app.labelled import GOLDEN, Case, Expectation, ParsingCase, cases_in, parsing_cases
 from signals_app.models import SignalType
 
 FUNDING, JOB, FILING = SignalType.FUNDING_ROUND, SignalType.JOB_POSTING, SignalType.COMPANIES_HOUSE_FILING
-HISTORY = golden_cases()[0].history
+HISTORY = cases_in(GOLDEN)[0].history
 
 
 def found(kind: SignalType, *, is_negative: bool = False, **data: Any) -> Detection:
@@ -182,20 +182,20 @@ def test_precision_below_the_least_or_nothing_found_is_not_enough() -> None:
 
 
 def test_saying_no_is_right_about_half_of_the_cases() -> None:
-    result = evaluate(golden_cases(), never)
+    result = evaluate(cases_in(GOLDEN), never)
     for counts in result.counts.values():
         assert (counts.right, counts.false, counts.recall, counts.precision) == (0, 0, 0.0, None)
         assert 0.35 < counts.cases_right / counts.cases < 0.65
 
 
 def test_keywords_are_a_baseline_that_finds_much_and_is_often_wrong() -> None:
-    result = evaluate(golden_cases(), by_keywords)
+    result = evaluate(cases_in(GOLDEN), by_keywords)
     assert len(result.imprecise()) == len(SignalType)
     assert all((counts.recall or 0) > 0.4 for counts in result.counts.values())
 
 
 def test_keywords_are_whole_words() -> None:
-    by_id = {one.id: one.history for one in golden_cases()}
+    by_id = {one.id: one.history for one in cases_in(GOLDEN)}
     kitchen = next(one for one in by_id.values() if one.company.name == "Marrick Kitchens Ltd")
     assert [d.signal_type for d in by_keywords(kitchen)] == []
     assert [d.signal_type for d in by_keywords(by_id["fund-01"])] == [FUNDING]
@@ -286,7 +286,7 @@ class Half(Detector):
 
 PERFECT = {
     one.history.company.id: [found(e.signal_type, is_negative=e.is_negative, **e.data) for e in one.expect]
-    for one in golden_cases()
+    for one in cases_in(GOLDEN)
 }
 
 

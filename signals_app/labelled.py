@@ -1,6 +1,6 @@
-"""Reading the golden set: labelled facts, and texts with what a parser should read from them.
+"""Reading labelled sets: facts with what they mean, and texts with what a parser should read from them.
 
-Pure: no database, no clock. What the cases are and what a label means: `README.md` beside this module.
+Pure: no database, no clock. What the cases are and what a label means: `README.md` of each set's directory.
 """
 
 import json
@@ -21,7 +21,8 @@ from oppspot.core.errors import InvalidInput
 from signals_app.detectors.base import Company, Fact, History, Rival
 from signals_app.models import SignalType
 
-GOLDEN = Path(__file__).parent
+GOLDEN = Path(__file__).parent / "golden"
+HELD_OUT = Path(__file__).parent / "held_out"
 PARSING = "parsing.jsonl"
 AS_OF = date(2024, 6, 3)  # any day would do: the days of the cases are relative to it
 _RELATIVE_DAY = re.compile(r"D([+-]\d+)(T.*)?")
@@ -30,7 +31,7 @@ Read = TypeVar("Read")
 
 
 class InvalidCase(InvalidInput):
-    """A case of the golden set cannot be read."""
+    """A case of a labelled set cannot be read."""
 
     code = "invalid_case"
 
@@ -88,7 +89,7 @@ class Case:
     why: str
 
 
-def golden_cases(directory: Path = GOLDEN, as_of: date = AS_OF) -> list[Case]:
+def cases_in(directory: Path, as_of: date = AS_OF) -> list[Case]:
     """The cases of all types, as seen on the day `as_of`. Raises `InvalidCase`, naming file and line."""
     cases: list[Case] = []
     for about in SignalType:
