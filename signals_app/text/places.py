@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
 from signals_app.text.claims import Claim, claims
 
@@ -11,6 +12,9 @@ POSTCODE = re.compile(r"\b([A-Z]{1,2})\d[A-Z\d]?\s?\d[A-Z]{2}\b", re.IGNORECASE)
 _COUNTRY = re.compile(
     r"[\s,]*\b(?:united kingdom|england|wales|scotland|northern ireland|great britain|uk)\b[\s,]*$", re.IGNORECASE
 )
+# Counties as addresses name them: ceremonial, former and shortened ones. Greater London is none here: it stands for the
+# town.
+COUNTIES = frozenset(Path(__file__).with_name("counties.txt").read_text(encoding="utf-8").splitlines())
 _OPENS = re.compile(
     r"\b(?:(?<=to )(?:open|create|double|launch|relocate|expand|move|build|add|hire|recruit|acquire)|"
     r"creates|created|creating|builds|built|crosses|grows|hires|wins|won|gets|opens|opened|opening|"
@@ -137,7 +141,8 @@ def _place_in(rest: str) -> str:
 
 
 def moved(old: str, new: str) -> bool:
-    """Whether two addresses are in different towns: by the word before the postcode. False where that is unclear."""
+    """Whether two addresses are in different towns: by the word before county, country and postcode. False where that
+    is unclear."""
     before, after = _town_word(old), _town_word(new)
     return bool(before and after and before != after and _area(old) != _area(new))
 
@@ -153,5 +158,9 @@ def _town_word(address: str) -> str:
     text = address[: found.start()] if found else address
     for _ in range(2):
         text = _COUNTRY.sub("", text)
+    parts = [part for part in text.split(",") if part.strip()]
+    while len(parts) > 1 and " ".join(parts[-1].lower().split()) in COUNTIES:
+        parts.pop()
+    text = ",".join(parts)
     words = re.findall(r"[\w'\u2019-]+", text.lower())
     return words[-1] if words else ""

@@ -49,7 +49,8 @@ SETS = {
         "Held-out set",
         HELD_OUT,
         "Written by hand by one writer without knowledge of the rules, about fictional companies, half of it made to "
-        "look like signals that it is not; no rule was corrected by it. It is no sample of the world.",
+        "look like signals that it is not; docs/detectors.md tells which rules were corrected since. It is no "
+        "sample of the world.",
         is_gate=False,
     ),
 }
