@@ -63,18 +63,18 @@ def _references(value: BaseModel, prefix: str) -> Iterator[tuple[Refers, str, UU
         elif isinstance(found, list) and found and isinstance(found[0], BaseModel):
             for place, item in enumerate(found):
                 yield from _references(item, f"{path}.{place}")
-        elif refers := _refers(info.annotation, info.metadata):
+        elif refers := reference_of(info.annotation, info.metadata):
             for pk in found if isinstance(found, list) else [found]:
                 if pk is not None:
                     yield refers, path, pk
 
 
-def _refers(annotation: Any, metadata: Any) -> Refers | None:
+def reference_of(annotation: Any, metadata: Any = ()) -> Refers | None:
     """The mark of a field, of what is in its list, or of what it may be besides None."""
     for mark in (*metadata, *getattr(annotation, "__metadata__", ())):
         if isinstance(mark, Refers):
             return mark
     for inner in getattr(annotation, "__args__", ()):
-        if found := _refers(inner, ()):
+        if found := reference_of(inner, ()):
             return found
     return None

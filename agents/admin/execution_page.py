@@ -1,0 +1,35 @@
+"""What the page of one execution shows besides its facts: its steps, its calls, and the whole tree it is part of."""
+
+from typing import Any
+
+from agents.models import AgentExecution, ExecutionStep, LLMCall
+from agents.trees import tree_of
+from oppspot.jobs.admin.durations import in_words
+from oppspot.jobs.admin.texts import pretty
+from oppspot.jobs.admin.timeline import Span, lay_out
+
+SHOWN_STEPS, SHOWN_CALLS = 200, 100
+
+
+def execution_sections(execution: AgentExecution) -> dict[str, Any]:
+    """The parts of the page, each of limited length."""
+    steps = list(ExecutionStep.objects.for_org(execution.org).filter(execution=execution).order_by("pk")[:SHOWN_STEPS])
+    calls = LLMCall.objects.for_org(execution.org).filter(execution=execution).order_by("-pk")[:SHOWN_CALLS]
+    now = execution.completed_at
+    spans = [Span(step.name, "step", step.started_at, step.finished_at) for step in steps]
+    return {
+        "execution": execution,
+        "given": pretty(execution.input_data),
+        "output": "" if execution.output_data is None else pretty(execution.output_data),
+        "error": execution.error_message,
+        "can_cancel": not execution.has_ended,
+        "can_retry": execution.status in ("failed", "cancelled"),
+        "time_line": lay_out(spans, now or max((step.finished_at for step in steps), default=execution.created_at)),
+        "steps": [(step, pretty(step.inputs), pretty(step.output), _took(step)) for step in steps],
+        "calls": list(calls),
+        "tree": tree_of(execution),
+    }
+
+
+def _took(step: ExecutionStep) -> str:
+    return in_words((step.finished_at - step.started_at).total_seconds())
