@@ -1,0 +1,29 @@
+"""Reads of agents and executions that chain."""
+
+from datetime import datetime
+from typing import TypeVar
+
+from django.db import models
+from django.db.models import OuterRef, QuerySet, Subquery
+
+from agents.models import Agent, AgentExecution, Trigger
+
+M = TypeVar("M", bound=models.Model)
+
+
+def due(agents: QuerySet[Agent], now: datetime) -> QuerySet[Agent]:
+    """Whose time has come, the longest waiting first. Who is paused has no time."""
+    return agents.filter(next_run_at__lte=now).order_by("next_run_at", "pk")
+
+
+def with_last_slot(agents: QuerySet[Agent], executions: QuerySet[AgentExecution]) -> QuerySet[Agent]:
+    """Each with `last_slot`, the status of the execution that the clock started last; None before the first."""
+    started = executions.filter(org=OuterRef("org"), agent=OuterRef("pk"), trigger=Trigger.SCHEDULE)
+    return agents.annotate(last_slot=Subquery(started.order_by("-pk").values("status")[:1]))
+
+
+def within(rows: QuerySet[M], since: datetime | None, until: datetime | None) -> QuerySet[M]:
+    """Those created from `since` on and before `until`; None: without that bound."""
+    if since is not None:
+        rows = rows.filter(created_at__gte=since)
+    return rows if until is None else rows.filter(created_at__lt=until)
