@@ -1,4 +1,4 @@
-"""Rows of the ledger for tests."""
+"""Rows that executions leave, for tests: calls of the ledger, and steps."""
 
 from datetime import date
 from decimal import Decimal
@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.models import AgentExecution, LLMCall, LLMCallState
+from agents.models import AgentExecution, ExecutionStep, LLMCall, LLMCallState
 from oppspot.organizations.models import Organization
 
 NOVEMBER = date(2025, 11, 1)
@@ -25,5 +25,13 @@ def make_call(org: Organization, execution: AgentExecution | None = None, *, cos
     }
     made: LLMCall = LLMCall.objects.for_org(org).create(
         org=org, execution=execution, cost=Decimal(cost), **(terms | values)
+    )
+    return made
+
+
+def make_step(execution: AgentExecution, **values: Any) -> ExecutionStep:
+    terms = {"name": "look", "attempt": 1, "started_at": timezone.now()}
+    made: ExecutionStep = ExecutionStep.objects.for_org(execution.org).create(
+        org=execution.org, execution=execution, **(terms | values)
     )
     return made
