@@ -27,3 +27,9 @@ def within(rows: QuerySet[M], since: datetime | None, until: datetime | None) ->
     if since is not None:
         rows = rows.filter(created_at__gte=since)
     return rows if until is None else rows.filter(created_at__lt=until)
+
+
+def with_last_status(agents: QuerySet[Agent], executions: QuerySet[AgentExecution]) -> QuerySet[Agent]:
+    """Each with `last_status`, that of its latest execution; None before the first."""
+    latest = executions.filter(org=OuterRef("org"), agent=OuterRef("pk")).order_by("-pk")
+    return agents.annotate(last_status=Subquery(latest.values("status")[:1]))
