@@ -1,9 +1,17 @@
 """The job of each kind of agent, and those that start agents by the clock and by events."""
 
-from agents.events import ExecutionRequested, execution_event
+from typing import Any
+
+from pydantic import BaseModel
+
+from agents.due import start_due_agents
+from agents.events import DueAgentsStart, ExecutionRequested, ResearchGptRun, execution_event
 from agents.execution import execute
 from agents.registry import all_kinds
+from agents.triggers import start_triggered
+from oppspot.jobs.context import Context
 from oppspot.jobs.registry import event, function
+from signals_app.events import BuyingSignalDetected
 
 for _slug, _kind in all_kinds().items():
     # A schema of its own, as an event's name belongs to its class.
@@ -15,3 +23,31 @@ for _slug, _kind in all_kinds().items():
         timeout=_kind.timeout_s,
         concurrency=("agent_id", _kind.parallel),
     )(execute)
+
+
+@function(on=DueAgentsStart, retries=0, timeout=60)
+def start_due(ctx: Context, data: DueAgentsStart) -> dict[str, int]:
+    """The next minute makes up for a failure."""
+    done = start_due_agents()
+    return {"started": done.started, "skipped": done.skipped, "refused": done.refused}
+
+
+@function(on=BuyingSignalDetected, retries=10, timeout=60)
+def start_for_signal(ctx: Context, data: BuyingSignalDetected) -> dict[str, Any]:
+    return _start_triggered(ctx, data)
+
+
+@function(on=ResearchGptRun, retries=10, timeout=60)
+def start_research(ctx: Context, data: ResearchGptRun) -> dict[str, Any]:
+    return _start_triggered(ctx, data)
+
+
+def _start_triggered(ctx: Context, data: BaseModel) -> dict[str, Any]:
+    org = ctx.org
+    if org is None:
+        return {"result": "no organisation"}  # agents are an organisation's
+
+    def start() -> dict[str, Any]:
+        return start_triggered(org=org, event_id=ctx.run.event_id, data=data, caused_by=ctx.run).as_json()
+
+    return ctx.step("start", start)

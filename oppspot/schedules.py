@@ -9,6 +9,7 @@ SCHEDULES: list[Scheduled] = [
     # Ages are counted in days of UTC.
     Scheduled("daily signal scores", "5 0 * * *", "signals/scores.refresh", time_zone="UTC"),
     Scheduled("alert digests", "* * * * *", "signals/alert_digests.start"),
+    Scheduled("due agents", "* * * * *", "agents/due.start"),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
     Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
     # Sources, each at a time of its own: what is watched, and no more often than it changes.

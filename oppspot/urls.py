@@ -61,6 +61,7 @@ urlpatterns = [
     path("admin/businesses/sources/", include(sources_urls(admin.site))),  # before the admin, which answers all below
     path("admin/", admin.site.urls),
     path("api/v1/", include(router.urls)),
+    path("api/v1/", include("agents.api.routes")),
     path("api/v1/businesses/<uuid:pk>/similar/", SimilarToView.as_view(), name="business-similar"),
     path("api/v1/businesses/<uuid:business_id>/timeline/", TimelineView.as_view(), name="business-timeline"),
     path("api/v1/scores/<uuid:business_id>/", ExplainedScoreView.as_view(), name="score-explained"),

@@ -16,6 +16,7 @@ from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
 from signals_app.models import Competitor
+from tests.agents.factories import make_agent, queue_execution
 from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
 from tests.factories import make_business, make_key, make_member
@@ -25,6 +26,11 @@ from tests.signals_app.factories import make_signal
 WRITES = [(path, method) for path, methods in API.items() for method in methods if method in {"POST", "PATCH"}]
 READS = [path for path, methods in API.items() if "GET" in methods]
 FIELD = {  # a text field that each write accepts
+    "/api/v1/agents/": "name",
+    "/api/v1/agents/<pk>/": "name",
+    "/api/v1/agents/<pk>/pause/": "reason",  # they take no field
+    "/api/v1/agents/<pk>/resume/": "reason",
+    "/api/v1/agents/<pk>/run/": "input",
     "/api/v1/alert-channels/": "name",
     "/api/v1/alert-channels/<pk>/": "name",
     "/api/v1/alert-channels/<pk>/rotate-secret/": "reason",  # they take no field
@@ -38,6 +44,9 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/competitors/<pk>/": "name",
     "/api/v1/embeddings/generate/": "priority",
     "/api/v1/events/": "kind",
+    "/api/v1/executions/<pk>/cancel/": "reason",  # they take no field
+    "/api/v1/executions/<pk>/retry/": "reason",
+    "/api/v1/feedback/": "note",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
     "/api/v1/members/<pk>/": "role",
@@ -124,7 +133,10 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
     """The address of something that is there, of the kind that `OWNED` names."""
     channel = make_channel(org_a)
     rule = make_rule(org_a, channel)
+    agent = make_agent(org_a)
     ids = {
+        "agent": agent.pk,
+        "execution": queue_execution(agent).pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,
         "delivery": make_delivery(channel).pk,

@@ -5,12 +5,18 @@ The roles' rights come from `oppspot.organizations.scopes`, the routes' needs fr
 
 import re
 import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from agents.budgets import set_budget
+from agents.handoffs import HandoffSpec, set_handoffs
+from agents.models import Agent, AgentExecution, AgentTrigger, Feedback, Handoff, LLMBudget
+from agents.services import cancel_execution
+from agents.triggers import TriggerSpec, set_triggers
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
 from oppspot.jobs.models import Run
 from oppspot.jobs.services import emit
@@ -18,6 +24,8 @@ from oppspot.organizations.models import ApiKey, Membership, Organization, User
 from oppspot.organizations.scopes import ROLE_SCOPES, Role, Scope
 from oppspot.organizations.services import create_organization, revoke_api_key
 from signals_app.models import BuyingSignal, Competitor
+from tests.agents.calls import make_call, make_step
+from tests.agents.factories import make_agent, queue_execution
 from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
 from tests.conftest import client_of, client_with
@@ -31,7 +39,8 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (ApiKey, BuyingSignal, Competitor, Membership, OrgEvent, Run, Watchlist, WatchlistEntry)
+KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, LLMBudget,
+        Membership, OrgEvent, Run, Watchlist, WatchlistEntry)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -57,6 +66,7 @@ class World:
         self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
         self._watch()
+        self._set_agents_up()
 
     def _watch(self) -> None:
         watched = Business.objects.filter(name="Watched").first() or make_business("Watched")
@@ -70,6 +80,26 @@ class World:
             org=self.org, business=watched, kind="meeting", source=self.canary, payload={"with": self.canary},
             fingerprint=uuid.uuid4(), created_by=self.canary,
         )  # fmt: skip
+
+    def _set_agents_up(self) -> None:
+        texts = {"name": self.canary, "description": self.canary, "created_by": self.canary}
+        self.agent = make_agent(self.org, schedule_cron="0 8 * * *", **texts)
+        other = make_agent(self.org, name=f"{self.canary} two")
+        set_handoffs(agent=self.agent, handoffs=[HandoffSpec(other.pk)])
+        set_triggers(
+            agent=self.agent, triggers=[TriggerSpec("agent/research_gpt.run", {"requested_by": [self.canary]})]
+        )
+        self.execution = cancel_execution(execution=queue_execution(self.agent))  # its time stands still
+        AgentExecution.objects.for_org(self.org).filter(pk=self.execution.pk).update(
+            requested_by=self.canary, error_message=self.canary, output_data={"note": self.canary}
+        )
+        make_step(self.execution, name=self.canary, output=self.canary)
+        make_call(self.org, self.execution, model=self.canary, cost="1")
+        Feedback.objects.for_org(self.org).create(
+            org=self.org, subject_type="opportunity", subject_id=uuid.uuid4(), verdict="useful", note=self.canary,
+            given_by=self.canary,
+        )  # fmt: skip
+        set_budget(org=self.org, monthly_cap=Decimal(1), run_cap=Decimal(1), by=self.canary)
 
     def client(self, role: Role) -> APIClient:
         return client_of(self.users[role])

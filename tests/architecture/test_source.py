@@ -17,6 +17,7 @@ MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
 
 # Modules that may reach the rows of all organisations, and what for.
 MAY_USE_ALL_ORGS = {
+    "agents/due.py": "the clock starts every organisation's agents",
     "businesses/admin/watchlists.py": "staff see the watchlists of all organisations, and how many companies each has",
     "businesses/pulling.py": "whether anybody watches a company decides whether its sources are asked; not who",
     "oppspot/jobs/context.py": "a run's own row and its children's, by their ids",

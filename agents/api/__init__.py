@@ -1,0 +1,1 @@
+"""API of agents, their executions, and what they found."""

@@ -1,0 +1,24 @@
+"""The routes of the agents, below /api/v1/."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from agents.api.agents import AgentViewSet
+from agents.api.executions import ExecutionViewSet
+from agents.api.feedback import FeedbackViewSet
+from agents.api.kinds import KindsView
+from agents.api.stats import StatsView
+from agents.api.usage import BudgetView, UsageView
+
+router = SimpleRouter()
+router.register("agents", AgentViewSet, basename="agent")
+router.register("executions", ExecutionViewSet, basename="execution")
+router.register("feedback", FeedbackViewSet, basename="feedback")
+
+urlpatterns = [
+    path("agents/kinds/", KindsView.as_view(), name="agent-kinds"),  # before the router, to which it would be an id
+    path("agents/stats/", StatsView.as_view(), name="agent-stats"),
+    *router.urls,
+    path("usage/", UsageView.as_view(), name="usage"),
+    path("usage/budget/", BudgetView.as_view(), name="usage-budget"),
+]
