@@ -42,8 +42,8 @@ class TriggerSpec:
     where: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
-def set_triggers(*, agent: Agent, triggers: Sequence[TriggerSpec]) -> list[AgentTrigger]:
-    """Have exactly these events start the agent. Raises `InvalidInput`, with the fields named `triggers.0.…`."""
+def valid_triggers(triggers: Sequence[TriggerSpec]) -> dict[str, dict[str, list[Any]]]:
+    """The conditions by event. Raises `InvalidInput`, with the fields named `triggers.0.…`."""
     problems: dict[str, list[str]] = {}
     wanted: dict[str, dict[str, list[Any]]] = {}
     for place, spec in enumerate(triggers):
@@ -53,6 +53,12 @@ def set_triggers(*, agent: Agent, triggers: Sequence[TriggerSpec]) -> list[Agent
         wanted[spec.event_name] = _valid_where(spec, f"triggers.{place}", problems)
     if problems:
         raise InvalidInput("The triggers do not fit.", fields=problems)
+    return wanted
+
+
+def set_triggers(*, agent: Agent, triggers: Sequence[TriggerSpec]) -> list[AgentTrigger]:
+    """Have exactly these events start the agent. Raises `InvalidInput`, as `valid_triggers`."""
+    wanted = valid_triggers(triggers)
     rows = AgentTrigger.objects.for_org(agent.org)
     with transaction.atomic():
         Agent.objects.for_org(agent.org).select_for_update().get(pk=agent.pk)

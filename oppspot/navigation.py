@@ -42,6 +42,14 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Rules", "rule", "admin:signals_app_alertrule_changelist", "signals_app.view_alertrule"),
             ("Channels", "campaign", "admin:signals_app_channel_changelist", "signals_app.view_channel"),
         ]),
+        ("Agents", [
+            ("Agents", "smart_toy", "admin:agents_agent_changelist", "agents.view_agent"),
+            ("Executions", "play_lesson", "admin:agents_agentexecution_changelist", "agents.view_agentexecution"),
+            ("Calls of models", "payments", "admin:agents_llmcall_changelist", "agents.view_llmcall"),
+            ("Budgets", "savings", "admin:agents_llmbudget_changelist", "agents.view_llmbudget"),
+            ("Spent by month", "calendar_month", "admin:agents_llmmonth_changelist", "agents.view_llmmonth"),
+            ("Models left alone", "power_off", "admin:agents_llmbreaker_changelist", "agents.view_llmbreaker"),
+        ]),
         ("Jobs", [
             ("Dashboard", "monitoring", "admin:jobs_dashboard", "jobs.view_run"),
             ("Runs", "play_circle", "admin:jobs_run_changelist", "jobs.view_run"),

@@ -12,15 +12,18 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from agents.admin.configuration import collected
-from agents.admin.forms import ChooseForm, add_errors, agent_form, run_form
+from agents.admin.forms import CONFIGURATION, OWN_FIELDS, ChooseForm, add_errors, agent_form, run_form
+from agents.admin.wiring import HandoffInline, TriggerFormSet, TriggerInline
 from agents.base import Kind
-from agents.models import Agent, AgentTrigger, Handoff, Trigger
+from agents.handoffs import set_handoffs
+from agents.models import Agent, Trigger
 from agents.registry import UnknownKind, all_kinds, get_kind
 from agents.services import create_agent, delete_agent, start_execution, update_agent
+from agents.triggers import set_triggers
 from oppspot.core.admin import LINK, ChoiceFilter, column
 from oppspot.core.errors import InvalidInput, OppspotError
 from oppspot.jobs.admin.durations import age_of
@@ -39,35 +42,6 @@ class KindFilter(ChoiceFilter):
 
     def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
         return queryset.filter(agent_type=value)
-
-
-class OfAgentInline(TabularInline):
-    """Rows of the organisation that the agent belongs to."""
-
-    extra = 0
-    org: Organization | None = None
-
-    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
-        self.org = obj.org if obj else None
-        return super().get_formset(request, obj, **kwargs)
-
-
-class TriggerInline(OfAgentInline):
-    model = AgentTrigger
-    fields = ["event_name", "where"]
-    verbose_name_plural = "events that start it"
-
-
-class HandoffInline(OfAgentInline):
-    model = Handoff
-    fk_name = "source"
-    fields = ["target", "min_score", "min_evidence", "max_subjects"]
-    verbose_name_plural = "agents that it hands what it found to"
-
-    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        if db_field.name == "target":
-            kwargs["queryset"] = Agent.objects.for_org(self.org) if self.org else Agent.all_orgs.none()
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 @admin.register(Agent)
@@ -111,15 +85,17 @@ class AgentAdmin(ModelAdmin):
         chosen = (obj.org, obj.agent_type) if obj else self._chosen(request)
         if chosen is None:
             return super().get_form(request, obj, change, **kwargs)
-        kwargs["form"] = agent_form(*chosen, all_kinds().get(chosen[1]))
+        org, slug = chosen
+        kwargs["form"] = agent_form(org, slug, all_kinds().get(slug))
         return super().get_form(request, obj, change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         chosen = (obj.org, obj.agent_type) if obj else self._chosen(request)
         if chosen is None:
             return [(None, {"fields": ["name"]})]
-        kind = all_kinds().get(chosen[1])
-        form = agent_form(*chosen, kind)
+        org, slug = chosen
+        kind = all_kinds().get(slug)
+        form = agent_form(org, slug, kind)
         own = ["name", "description"]
         sections: list[tuple[Any, dict[str, Any]]] = [(None, {"fields": own})]
         if kind:
@@ -135,7 +111,7 @@ class AgentAdmin(ModelAdmin):
         return self.inlines if obj else []
 
     def save_model(self, request: HttpRequest, obj: Agent, form: Any, change: bool) -> None:
-        values = {name: form.cleaned_data[name] for name in (*form.Meta.fields, "configuration")}
+        values = {name: form.cleaned_data[name] for name in (*OWN_FIELDS, CONFIGURATION)}
         if change:
             saved = update_agent(agent=obj, changes=values)
         else:
@@ -146,11 +122,11 @@ class AgentAdmin(ModelAdmin):
         obj.refresh_from_db()
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        for row in formset.save(commit=False):
-            row.org = form.instance.org
-            row.save()
-        for row in formset.deleted_objects:
-            row.delete()
+        formset.new_objects, formset.changed_objects, formset.deleted_objects = [], [], []  # for the log
+        if isinstance(formset, TriggerFormSet):
+            set_triggers(agent=form.instance, triggers=formset.specs())
+        else:
+            set_handoffs(agent=form.instance, handoffs=formset.specs())
 
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         delete_agent(agent=obj)

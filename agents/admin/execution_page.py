@@ -3,7 +3,7 @@
 from typing import Any
 
 from agents.models import AgentExecution, ExecutionStep, LLMCall
-from agents.trees import tree_of
+from agents.trees import Tree, tree_of
 from oppspot.jobs.admin.durations import in_words
 from oppspot.jobs.admin.texts import pretty
 from oppspot.jobs.admin.timeline import Span, lay_out
@@ -27,9 +27,18 @@ def execution_sections(execution: AgentExecution) -> dict[str, Any]:
         "time_line": lay_out(spans, now or max((step.finished_at for step in steps), default=execution.created_at)),
         "steps": [(step, pretty(step.inputs), pretty(step.output), _took(step)) for step in steps],
         "calls": list(calls),
-        "tree": tree_of(execution),
-    }
+    } | _tree(tree_of(execution))
 
 
 def _took(step: ExecutionStep) -> str:
     return in_words((step.finished_at - step.started_at).total_seconds())
+
+
+def _tree(tree: Tree) -> dict[str, Any]:
+    """The tree, and its rows: each execution with its indent (rem) and how long it took."""
+    least = min((node.execution.depth for node in tree.nodes), default=0)
+    rows = [
+        (node, 1.5 * (node.execution.depth - least) + 0.5, in_words((node.execution.duration_ms or 0) / 1000))
+        for node in tree.nodes
+    ]
+    return {"tree": tree, "tree_rows": rows, "tree_took": in_words(tree.wall_ms / 1000)}

@@ -15,6 +15,7 @@ from oppspot.organizations.models import Organization
 
 CONFIGURATION = "configuration"
 INPUT = "input"
+OWN_FIELDS = ("name", "description", "schedule_cron", "time_zone", "run_cost_cap")
 
 
 class ChooseForm(forms.Form):
@@ -40,7 +41,7 @@ class AgentForm(forms.ModelForm[Agent]):
 
     class Meta:
         model = Agent
-        fields = ["name", "description", "schedule_cron", "time_zone", "run_cost_cap"]
+        fields = list(OWN_FIELDS)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -54,7 +55,7 @@ class AgentForm(forms.ModelForm[Agent]):
         cleaned = super().clean() or {}
         if self.errors:
             return cleaned
-        wanted = {name: cleaned[name] for name in self.Meta.fields if name in cleaned}
+        wanted = {name: cleaned[name] for name in OWN_FIELDS if name in cleaned}
         agent = Agent(
             pk=self.instance.pk, org=self.org, agent_type=self.kind_slug, **wanted,
             configuration=collected(self.made, cleaned),
