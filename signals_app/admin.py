@@ -24,7 +24,8 @@ from signals_app.models import (
     SourceReliability,
     Strength,
 )
-from signals_app.scoring import BOUNDS, Tier, reliability, tier_of
+from signals_app.ranking import in_tier
+from signals_app.scoring import Tier, reliability, tier_of
 from signals_app.services import WrongStatus, change_status, confirm
 
 MAX_ACTED_ON = 500  # signals by one action
@@ -72,8 +73,7 @@ class TierFilter(TypeFilter):
         return [(str(one.value), str(one.label)) for one in Tier]
 
     def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        low, high = BOUNDS[Tier(value)]
-        return queryset.filter(score__gte=low, score__lt=high)
+        return in_tier(queryset, value)
 
 
 def company_link(row: Any) -> str:

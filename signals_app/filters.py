@@ -12,7 +12,7 @@ from oppspot.core.errors import InvalidInput
 from oppspot.core.filters import ComplainingFilterSet
 from signals_app.models import STRENGTH_FLOORS, BusinessScore, BuyingSignal, SignalStatus, SignalType, Strength
 from signals_app.ranking import in_tier
-from signals_app.scoring import Tier
+from signals_app.scoring import Tier, counting
 
 
 class WatchlistFilter(django_filters.UUIDFilter):
@@ -73,9 +73,7 @@ class ScoreFilter(ComplainingFilterSet):
         return in_tier(queryset, value)
 
     def by_type(self, queryset: QuerySet[BusinessScore], name: str, value: str) -> QuerySet[BusinessScore]:
-        signals = BuyingSignal.objects.for_org(self.request.org).filter(
-            business=OuterRef("business"), signal_type=value, status=SignalStatus.ACTIVE, needs_review=False
-        )
+        signals = counting(self.request.org).filter(business=OuterRef("business"), signal_type=value)
         return queryset.filter(Exists(signals))
 
     def by_company(self, queryset: QuerySet[BusinessScore], name: str, value: str) -> QuerySet[BusinessScore]:
