@@ -18,12 +18,13 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from oppspot.organizations.models import Organization
+from signals_app.locking import lock_signals
 from signals_app.models import BuyingSignal, SignalStatus, SourceReliability
 
 PRIOR = 5  # signals of a source that count as confirmed before anybody judged one
@@ -212,7 +213,10 @@ _WRITE = """
 
 
 def refresh_scores(org: Organization, business_ids: Collection[UUID] | None = None, *, day: date | None = None) -> None:
-    """Write the scores of `business_ids`, or of all companies that the organisation has signals of: one statement."""
+    """Write the scores of `business_ids`, or of all companies that the organisation has signals of: one statement.
+
+    Whoever changed signals before it in a transaction took `lock_signals` first.
+    """
     among = "" if business_ids is None else " AND {}.business_id = ANY(%(ids)s)"
     scores = _SCORES.format(counted=_COUNTED + among.format("s"))
     statement = _WRITE.format(scores=scores, among_rows=among.format("b"))
@@ -222,5 +226,7 @@ def refresh_scores(org: Organization, business_ids: Collection[UUID] | None = No
         "now": timezone.now(),
         "ids": list(business_ids or ()),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+    with transaction.atomic(savepoint=False):
+        lock_signals(org)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
