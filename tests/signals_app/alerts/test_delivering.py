@@ -251,8 +251,26 @@ def test_what_is_kept_of_an_answer_is_short_and_one_line(webhook: Channel, recei
     delivery = message_to(webhook)
     assert attempt(delivery) == State.DELIVERED
     answer = attempts_of(delivery)[0].answer
-    assert len(answer) == 1_000
+    assert len(answer) == 500
     assert answer.isprintable()
+
+
+def test_the_log_tells_why_a_message_was_refused_and_none_of_the_secrets_it_quotes(
+    webhook: Channel, receiver: HTTPServer
+) -> None:
+    secret = secret_of(webhook.pk, 1)
+    body = f"no such\x07 topic\r\n{webhook.address} canary-token {secret} Bearer abcdefgh1234 \u202e" + "x" * 600
+    receiver.expect_request("/hook").respond_with_data(body, 422)
+    delivery = message_to(webhook)
+    assert attempt(delivery) == State.PENDING
+    [logged] = attempts_of(delivery)
+    assert (logged.result, logged.status_code) == ("refused", 422)
+    assert logged.answer.startswith(
+        "127.0.0.1 answered with status 422. no such topic [secret] [secret] [secret] Bearer [secret] xxx"
+    )
+    assert len(logged.answer) < 560
+    for hidden in ("canary-token", secret, "abcdefgh1234", "\u202e"):
+        assert hidden not in logged.answer + delivery.reason
 
 
 def test_private_addresses_are_not_called(org_a: Organization, receiver: HTTPServer) -> None:
