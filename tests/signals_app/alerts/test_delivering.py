@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from datetime import time as clock_time
 from typing import Any
 
 import pytest
@@ -31,12 +32,13 @@ from oppspot.organizations.models import Organization
 from signals_app.alerts import delivering, transports
 from signals_app.alerts.delivering import DISABLED_AFTER, RETRIES_S, pause_before, try_delivery, wake_forgotten
 from signals_app.alerts.models import Attempt, Channel, Delivery, State
+from signals_app.alerts.raising import raise_alerts
 from signals_app.alerts.secrets import secret_of
 from signals_app.alerts.services import notify, resend, rotate_secret, send_test, update_channel
 from tests.conftest import client_of
 from tests.factories import make_member
 from tests.jobs.clusters import database_url
-from tests.signals_app.alert_factories import make_channel
+from tests.signals_app.alert_factories import make_channel, make_rule, make_signal
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -308,6 +310,41 @@ def test_gone_disables_at_once(
     assert "410" in mailoutbox[0].body
 
 
+def fail_for_good(channel: Channel, clock: Any) -> datetime:
+    """Try a message until there are no tries left; when that was."""
+    delivery = message_to(channel, f"at {timezone.now()}")
+    while attempt(delivery) == State.PENDING:
+        assert delivery.next_try_at is not None
+        clock.move_to(delivery.next_try_at)
+    return timezone.now()
+
+
+def test_a_message_that_is_lost_disables_no_channel_before_its_days_are_over(
+    webhook: Channel, answering: Callable[..., None]
+) -> None:
+    answering(500)
+    with time_machine.travel(NOON, tick=False) as clock:
+        assert fail_for_good(webhook, clock) < NOON + DISABLED_AFTER
+    webhook.refresh_from_db()
+    assert (webhook.is_enabled, webhook.failing_since) == (True, NOON)
+
+
+def test_a_channel_that_is_seldom_used_is_not_disabled_by_one_failure_after_an_old_one(
+    webhook: Channel, answering: Callable[..., None]
+) -> None:
+    answering(500, 500, 200)
+    with time_machine.travel(NOON, tick=False) as clock:
+        attempt(message_to(webhook, "lost"))
+        clock.shift(timedelta(days=30))
+        delivery = message_to(webhook, "a month later")
+        assert attempt(delivery) == State.PENDING
+        assert delivery.next_try_at is not None
+        clock.move_to(delivery.next_try_at)
+        assert attempt(delivery) == State.DELIVERED
+    webhook.refresh_from_db()
+    assert (webhook.is_enabled, webhook.failing_since) == (True, None)
+
+
 def test_a_channel_that_fails_for_days_is_disabled(
     webhook: Channel, answering: Callable[..., None], mailoutbox: list[mail.EmailMessage]
 ) -> None:
@@ -316,12 +353,7 @@ def test_a_channel_that_fails_for_days_is_disabled(
     with time_machine.travel(NOON, tick=False) as clock:
         attempt(message_to(webhook, "day 0"))
         clock.shift(DISABLED_AFTER - timedelta(minutes=1))
-        attempt(message_to(webhook, "day 5, nearly"))
-        webhook.refresh_from_db()
-        assert webhook.is_enabled
-        clock.shift(timedelta(minutes=1))
-        delivery = message_to(webhook, "day 5")
-        assert attempt(delivery) == State.FAILED
+        assert fail_for_good(webhook, clock) < NOON + DISABLED_AFTER + timedelta(days=2)
         webhook.refresh_from_db()
         assert (webhook.is_enabled, webhook.disabled_at) == (False, timezone.now())
         assert "2026-06-01 12:00 UTC" in webhook.disabled_reason
@@ -369,6 +401,59 @@ def test_a_disabled_channel_can_be_tested(webhook: Channel, answering: Callable[
     answering(200)
     update_channel(channel=webhook, changes={"is_enabled": False}, by="ada")
     assert attempt(send_test(channel=webhook, by="ada")) == State.DELIVERED
+
+
+def quiet_alert(channel: Channel) -> Delivery:
+    """Of a rule that is quiet from 13:00 until 15:00 in London, where it is an hour later than UTC."""
+    rule = make_rule(channel.org, channel, quiet_from=clock_time(14), quiet_until=clock_time(16))
+    signal = make_signal(channel.org)
+    [alert] = raise_alerts(org=channel.org, business_id=signal.business_id, signal_type=signal.signal_type)
+    assert alert.rule == rule
+    delivery: Delivery = Delivery.objects.for_org(channel.org).latest("id")
+    return delivery
+
+
+def test_a_retry_waits_for_the_end_of_quiet_hours(
+    webhook: Channel, receiver: HTTPServer, answering: Callable[..., None]
+) -> None:
+    answering(500, 200)
+    with time_machine.travel(NOON + timedelta(minutes=59, seconds=57), tick=False) as clock:
+        delivery = quiet_alert(webhook)
+        assert attempt(delivery) == State.PENDING
+        assert delivery.next_try_at is not None
+        clock.move_to(delivery.next_try_at)  # seconds after 13:00
+        assert attempt(delivery) == State.PENDING
+        assert (delivery.next_try_at, delivery.tries) == (NOON + timedelta(hours=3), 1)
+        assert len(sent_to(receiver)) == 1
+        runs = Run.objects.for_org(webhook.org).filter(function="signals_app.alerts.deliver")
+        assert runs.filter(run_after=delivery.next_try_at).count() == 1
+        clock.move_to(NOON + timedelta(hours=3))
+        assert attempt(delivery) == State.DELIVERED
+
+
+def test_what_is_due_before_quiet_hours_and_found_within_waits(
+    webhook: Channel, receiver: HTTPServer, answering: Callable[..., None]
+) -> None:
+    answering(200)
+    with time_machine.travel(NOON, tick=False) as clock:
+        delivery, other = quiet_alert(webhook), message_to(webhook)
+        clock.shift(timedelta(hours=2))  # no worker was there
+        assert attempt(delivery) == State.PENDING
+        assert attempt(other) == State.DELIVERED, "nobody's quiet hours"
+        assert delivery.next_try_at == NOON + timedelta(hours=3)
+        clock.shift(timedelta(hours=1) - timedelta(seconds=3))  # the worker's clock is not the one that woke it
+        assert attempt(delivery) == State.DELIVERED
+
+
+def test_what_a_person_sends_again_does_not_wait(webhook: Channel, answering: Callable[..., None]) -> None:
+    answering(200)
+    with time_machine.travel(NOON, tick=False) as clock:
+        delivery = quiet_alert(webhook)
+        assert attempt(delivery) == State.DELIVERED
+        clock.shift(timedelta(hours=2))
+        resend(delivery=delivery)
+        assert attempt(delivery) == State.DELIVERED
+    assert len(attempts_of(delivery)) == 2
 
 
 @pytest.mark.parametrize("first", [200, 410])
