@@ -33,6 +33,7 @@ from signals_app.services import WrongStatus, change_statuses, confirm
 Judged = tuple[list[BuyingSignal], list[WrongStatus]]
 Judge = Callable[[Organization, list[UUID], str], Judged]
 MAX_ACTED_ON = 500  # signals by one action
+SHOWN_WAITING = 99  # as many as are counted for the side bar, which every page has
 STATUS_COLOURS = {"Active": "success", "Expired": "default", "Acted upon": "primary", "False positive": "danger"}
 TIER_COLOURS = {"Hot": "danger", "Warm": "warning", "Watching": "info"}
 
@@ -58,6 +59,13 @@ class StatusFilter(TypeFilter):
         if value == "review":
             return queryset.filter(status=SignalStatus.ACTIVE, needs_review=True)
         return queryset.filter(status=value)
+
+
+def waiting_for_review() -> str:
+    """How many signals wait for a review, whoever's they are, as the side bar shows it; empty if none does."""
+    waiting = BuyingSignal.all_orgs.filter(status=SignalStatus.ACTIVE, needs_review=True)
+    count = waiting[: SHOWN_WAITING + 1].count()
+    return f"{SHOWN_WAITING}+" if count > SHOWN_WAITING else str(count or "")
 
 
 class StrengthFilter(TypeFilter):
