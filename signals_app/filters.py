@@ -41,7 +41,7 @@ class SignalFilter(ComplainingFilterSet):
     )
     is_negative = django_filters.BooleanFilter("is_negative", help_text="Signs against buying, or for it.")
     needs_review = django_filters.BooleanFilter("needs_review", help_text="Waiting for a person's judgement.")
-    source = django_filters.CharFilter("source", "exact", max_length=60, help_text="Where it was first seen.")
+    source = django_filters.CharFilter("source", "exact", max_length=100, help_text="Where it was first seen.")
     occurred_from = django_filters.DateFilter("occurred_on", "gte", help_text="Happened on or after.")
     occurred_to = django_filters.DateFilter("occurred_on", "lte", help_text="Happened on or before.")
 

@@ -128,9 +128,8 @@ def _judge(org: Organization, source: str, before: SignalStatus, after: SignalSt
         changes[_JUDGED[after]] += 1
     if not any(changes.values()):
         return False
-    SourceReliability.objects.for_org(org).get_or_create(org=org, source=source[:60])
-    rows = SourceReliability.objects.for_org(org).filter(source=source[:60])
-    rows.update(
+    row, _ = SourceReliability.objects.for_org(org).get_or_create(org=org, source=source)
+    SourceReliability.objects.for_org(org).filter(pk=row.pk).update(
         updated_at=timezone.now(), **{name: Greatest(0, F(name) + change) for name, change in changes.items() if change}
     )
     return True

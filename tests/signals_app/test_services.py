@@ -60,6 +60,14 @@ def test_a_false_signal_lowers_what_its_source_is_worth_to_this_organisation_alo
     assert score(org_a, other) == pytest.approx(60)
 
 
+def test_a_source_with_a_long_name_is_judged_like_any(org_a: Organization) -> None:
+    """An organisation's own systems are named by it."""
+    false, other = (make_signal(org_a, source="our CRM, " * 20) for _ in range(2))
+    change_status(org=org_a, signal_id=false.pk, status="false_positive", by="alice")
+    assert score(org_a, other) == pytest.approx(60 * 5 / 6)
+    assert explain(org_a, other.business_id).score == pytest.approx(50)
+
+
 def test_many_are_changed_together_and_what_cannot_be_is_told(org_a: Organization, org_b: Organization) -> None:
     signals = [make_signal(org_a) for _ in range(5)]
     used, other = make_signal(org_a, status="false_positive", handled_at=timezone.now()), make_signal(org_a)
