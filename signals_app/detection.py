@@ -23,7 +23,7 @@ from signals_app.locking import lock_signals
 from signals_app.models import BuyingSignal, SignalStatus, strength_of
 from signals_app.scoring import HALF_LIVES, refresh_scores
 
-BATCH = 2_000  # companies whose histories are in memory together
+BATCH = 500  # companies of one transaction: some two seconds, for which people who judge signals wait
 Detect = Callable[[History], Sequence[Detection]]
 
 # What a later detection of the same happening may change.
