@@ -71,14 +71,33 @@ def _charges(side: str) -> str:
     return f"jsonb_build_object({counts})"
 
 
+def _words(side: str) -> str:
+    lines = ", ".join(f"{side}.{name}" for name in ADDRESS if name != "country")
+    return (
+        f"(SELECT array_agg(w ORDER BY w) FROM regexp_split_to_table(lower(concat_ws(' ', {lines})), '\\W+') w "
+        "WHERE w <> '')"
+    )
+
+
+def _codes(side: str) -> str:
+    return f"(SELECT array_agg(code ORDER BY code) FROM unnest({side}.sic_codes) code)"
+
+
+# As in `businesses.profiles`: the same words cut into other lines, or a country that only one side names, are no move.
+# The words are only looked at where the columns differ: it takes long.
+IS_MOVED = f"""
+    CASE WHEN ({", ".join(f"b.{name}" for name in ADDRESS)}) = ({", ".join(f"s.{name}" for name in ADDRESS)}) THEN false
+         WHEN b.country <> s.country AND b.country <> '' AND s.country <> '' THEN true
+         ELSE {_words("b")} IS DISTINCT FROM {_words("s")} END
+"""
 # kind, whether it happened, the value before (b) and after (s), and what else the payload tells.
 CHANGES = ",\n".join(
     f"('{kind}', {happened}, {before}, {after}, {more})"
     for kind, happened, before, after, more in (
-        ("name_changed", "b.name <> s.name", "to_jsonb(b.name)", "to_jsonb(s.name)", "'{}'::jsonb"),
+        ("name_changed", "lower(b.name) <> lower(s.name)", "to_jsonb(b.name)", "to_jsonb(s.name)", "'{}'::jsonb"),
         (
             "address_changed",
-            f"({', '.join(f'b.{name}' for name in ADDRESS)}) <> ({', '.join(f's.{name}' for name in ADDRESS)})",
+            IS_MOVED,
             _address("b"),
             _address("s"),
             "'{}'",
@@ -91,7 +110,13 @@ CHANGES = ",\n".join(
             "to_jsonb(s.status)",
             "jsonb_build_object('before_raw', b.status_raw, 'after_raw', s.status_raw)",
         ),
-        ("sic_changed", "b.sic_codes <> s.sic_codes", "to_jsonb(b.sic_codes)", "to_jsonb(s.sic_codes)", "'{}'"),
+        (
+            "sic_changed",
+            f"b.sic_codes <> s.sic_codes AND {_codes('b')} IS DISTINCT FROM {_codes('s')}",
+            "to_jsonb(b.sic_codes)",
+            "to_jsonb(s.sic_codes)",
+            "'{}'",
+        ),
         (
             "accounts_category_changed",
             "b.accounts_category <> s.accounts_category",
