@@ -1,7 +1,7 @@
 """Writing what sources yield: events once, offices as they stand, each with the company it is about."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
@@ -9,8 +9,9 @@ from uuid import UUID
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from businesses.models import Appointment, Business, BusinessEvent, Officer, Status
-from businesses.normalise import domain_of, normalise_company_number, normalise_name
+from businesses.lookup import resolve
+from businesses.models import Appointment, BusinessEvent, Officer
+from businesses.normalise import normalise_name
 from businesses.profiles import apply_profiles
 from businesses.sources.pull import CompanyKey, Item, Office, Profile, Seen, Unreadable
 from oppspot.jobs.context import StepError, storable
@@ -76,48 +77,6 @@ def _unstorable(item: Seen | Office | Profile) -> str:
     except StepError as error:
         return str(error)
     return f"The item is larger than {MAX_ITEM:,} characters." if size > MAX_ITEM else ""
-
-
-def resolve(keys: Iterable[CompanyKey]) -> dict[CompanyKey, UUID]:
-    """The companies that `keys` name without doubt: of several of one domain or name, the only active one."""
-    found: dict[CompanyKey, UUID] = {}
-    by: dict[str, dict[str, list[CompanyKey]]] = {}
-    for key in set(keys):
-        if value := _normalised(key):
-            by.setdefault(key.by, {}).setdefault(value, []).append(key)
-    columns = {"id": "pk", "number": "company_number", "domain": "domain", "name": "name_normalised"}
-    for kind, values in by.items():
-        candidates: dict[str, list[tuple[UUID, str]]] = {}
-        rows = Business.objects.filter(**{f"{columns[kind]}__in": list(values)})
-        if kind == "domain":
-            rows = rows.exclude(domain="")  # the condition of its index: a long list does not imply it to the planner
-        for value, pk, status in rows.values_list(columns[kind], "pk", "status"):
-            candidates.setdefault(str(value), []).append((pk, status))
-        for value, companies in candidates.items():
-            if (pk := _only(companies)) is not None:
-                found.update(dict.fromkeys(values[value], pk))
-    return found
-
-
-def _normalised(key: CompanyKey) -> str:
-    try:
-        match key.by:
-            case "id":
-                return str(UUID(key.value))
-            case "number":
-                return normalise_company_number(key.value)
-            case "domain":
-                return domain_of(key.value)
-            case _:
-                return normalise_name(key.value)
-    except ValueError:
-        return ""
-
-
-def _only(companies: list[tuple[UUID, str]]) -> UUID | None:
-    if len(companies) > 1:
-        companies = [one for one in companies if one[1] == Status.ACTIVE]
-    return companies[0][0] if len(companies) == 1 else None
 
 
 def write_events(seen: Sequence[Seen], companies: Resolved, *, source: str) -> int:

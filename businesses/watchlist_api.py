@@ -11,7 +11,8 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from businesses.matching import Company, Outcome, Placed, Reason, Row
+from businesses.lookup import Company
+from businesses.matching import Outcome, Placed, Reason, Row
 from businesses.models import Watchlist, WatchlistEntry
 from businesses.watchlists import (
     MAX_DESCRIPTION,
