@@ -1,6 +1,7 @@
 """A name means the same to a row of a list, to a source, and to a headline."""
 
 from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 import pytest
@@ -17,8 +18,8 @@ from tests.factories import make_business
 pytestmark = pytest.mark.django_db
 
 
-def by_source(by: str, value: str) -> UUID | None:
-    key = CompanyKey(by, value)  # type: ignore[arg-type]  of a parameter
+def by_source(by: Literal["number", "domain", "name"], value: str) -> UUID | None:
+    key = CompanyKey(by, value)
     return resolve([key]).get(key)
 
 
@@ -36,7 +37,7 @@ def by_row(by: str, value: str) -> UUID | None:
 )  # fmt: skip
 @pytest.mark.parametrize(("by", "value"), [("name", "Acmé Widgets (Ltd)"), ("domain", "https://www.ACME.example/x")])
 def test_of_several_companies_everybody_means_the_same(
-    statuses: Sequence[str], meant: int | None, by: str, value: str
+    statuses: Sequence[str], meant: int | None, by: Literal["domain", "name"], value: str
 ) -> None:
     made = [make_business("ACME WIDGETS LIMITED", website="acme.example", status=status) for status in statuses]
     expected = None if meant is None else made[meant].pk
@@ -50,7 +51,7 @@ def test_a_number_is_padded_for_everybody(number: str) -> None:
 
 
 @pytest.mark.parametrize(("by", "value"), [("number", "no number!"), ("domain", "nothing"), ("name", " ")])
-def test_what_is_none_of_its_kind_names_nobody(by: str, value: str) -> None:
+def test_what_is_none_of_its_kind_names_nobody(by: Literal["number", "domain", "name"], value: str) -> None:
     make_business(website="")
     assert by_source(by, value) is None
     assert by_row(by, value) is None
