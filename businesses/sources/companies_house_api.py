@@ -27,6 +27,7 @@ from businesses.sources.companies_house_api_values import (
     officer_of,
     profile_of,
 )
+from businesses.sources.companies_house_overdue import overdue_of
 from businesses.sources.pull import (
     BudgetSpent,
     Checkpoint,
@@ -157,6 +158,7 @@ class CompaniesHouseApi(PullSource):
         else:
             company.state["profile_etag"] = answer.headers.get("etag", "")
             yield profile
+            yield from overdue_of(data, profile)
 
     def _list(self, path: str, total: str, items_of: ItemsOf, company: _Company) -> Iterator[Item]:
         for page in self._pages(company, path, total):
