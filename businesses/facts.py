@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 from uuid import UUID
 
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import connection
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from businesses.lookup import resolve
 from businesses.models import Appointment, BusinessEvent, Officer
@@ -19,6 +20,15 @@ from oppspot.jobs.context import StepError, storable
 MAX_ITEM = 100_000  # characters of a fact as JSON
 
 Resolved = Mapping[CompanyKey, UUID]
+
+# All events as one document: arrays of payloads, as bulk_create sends them, take three times as long to write out.
+INSERT_EVENTS = """
+    INSERT INTO business_events (business_id, kind, occurred_on, observed_at, source, source_url, payload, fingerprint)
+    SELECT business_id, kind, occurred_on, clock_timestamp(), %(source)s, source_url, payload, fingerprint
+    FROM json_to_recordset(%(events)s::json) AS told (
+        business_id uuid, kind text, occurred_on date, source_url text, payload jsonb, fingerprint uuid)
+    ON CONFLICT (fingerprint) DO NOTHING
+"""
 
 
 @dataclass
@@ -84,21 +94,22 @@ def write_events(seen: Sequence[Seen], companies: Resolved, *, source: str) -> i
     first = {item.fingerprint: item for item in reversed(seen)}
     known = set(BusinessEvent.objects.filter(fingerprint__in=first).values_list("fingerprint", flat=True))
     new = [
-        BusinessEvent(
-            business_id=companies[item.company],
-            kind=item.kind,
-            occurred_on=item.occurred_on,
-            observed_at=timezone.now(),
-            source=source,
-            source_url=item.url,
-            payload=dict(item.payload),
-            fingerprint=fingerprint,
-        )
+        {
+            "business_id": companies[item.company],
+            "kind": item.kind,
+            "occurred_on": item.occurred_on,
+            "source_url": item.url,
+            "payload": item.payload,
+            "fingerprint": fingerprint,
+        }
         for fingerprint, item in sorted(first.items())  # one order for all writers: no deadlock
         if fingerprint not in known
     ]
-    BusinessEvent.objects.bulk_create(new, ignore_conflicts=True, batch_size=1_000)
-    return len(new)
+    if not new:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_EVENTS, {"source": source, "events": json.dumps(new, cls=DjangoJSONEncoder)})
+        return int(cursor.rowcount)  # without those that another writer told meanwhile
 
 
 def write_offices(offices: Sequence[Office], companies: Resolved, *, source: str) -> None:
