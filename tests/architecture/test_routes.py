@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
+from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
 from oppspot.jobs.models import Run
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import ApiKey, Membership, Organization, User
@@ -31,7 +31,7 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (ApiKey, BuyingSignal, Competitor, Membership, OrgEvent, Run, Watchlist, WatchlistEntry)
+KEPT = (*(ApiKey, BuyingSignal, Competitor, Membership, OrgEvent, Run, Watchlist, WatchlistEntry, WatchlistExclusion),)
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -65,6 +65,9 @@ class World:
         self.watchlist: Watchlist = Watchlist.objects.for_org(self.org).create(org=self.org, **texts)
         self.entry: WatchlistEntry = WatchlistEntry.objects.for_org(self.org).create(
             org=self.org, watchlist=self.watchlist, business=watched, note=self.canary
+        )
+        self.exclusion: WatchlistExclusion = WatchlistExclusion.objects.for_org(self.org).create(
+            org=self.org, watchlist=self.watchlist, business=watched, removed_by=self.canary
         )
         self.event: OrgEvent = OrgEvent.objects.for_org(self.org).create(
             org=self.org, business=watched, kind="meeting", source=self.canary, payload={"with": self.canary},
@@ -249,6 +252,7 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "businesses/siccode": "01110",
         "businesses/watchlist": own.watchlist.pk,
         "businesses/watchlistentry": own.entry.pk,
+        "businesses/watchlistexclusion": own.exclusion.pk,
         "businesses/orgevent": own.event.pk,
         "embeddings/embeddingmodel": "model",
         "jobs/run": run.pk,
