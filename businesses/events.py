@@ -37,4 +37,5 @@ class SourcePullRun(BaseModel):
 
 @event("source/pulls.tidy")
 class SourcePullsTidy(BaseModel):
-    """The accounts of pulls are to be tidied: old ones deleted, those of dead processes closed."""
+    """The accounts of pulls are to be tidied: old ones deleted, those of dead processes closed, and
+    hosts that are no longer visited forgotten."""

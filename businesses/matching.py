@@ -15,26 +15,19 @@ many rows there are.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from businesses.models import Business, Status, WatchlistEntry
-from businesses.normalise import domain_of, normalise_company_number, normalise_name
+from businesses.lookup import Company, agree, batches, companies_by, meant, normalised
+from businesses.models import Status, WatchlistEntry
+from businesses.normalise import domain_of, normalise_name
 
-BATCH = 10_000  # values looked up by one statement
 MAX_CANDIDATES = 5
 SHOWN = 60  # characters of a text of the row in a message
-MIN_JOINED = 4  # letters of a name that may be the beginning of another when both are written together
-# Words that many names share: alone they make no two names alike.
-GENERIC = frozenset(
-    {"the", "and", "of", "uk", "group", "holdings", "services", "solutions", "company", "international", "ltd",
-     "limited", "plc", "llp"}
-)  # fmt: skip
 
 
 class Outcome(StrEnum):
@@ -67,23 +60,6 @@ class Row:
     name: str = ""
     town: str = ""
     problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Company:
-    """What matching needs to know of a company."""
-
-    id: UUID
-    number: str | None
-    name: str
-    town: str
-    status: str
-    domain: str = ""
-    names: tuple[str, ...] = ()  # normalised: the present one, then former ones
-
-    def __str__(self) -> str:
-        about = ", ".join(filter(None, (self.number, self.town, Status(self.status).label.lower())))
-        return f"{self.name} ({about})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +97,7 @@ def match(rows: Sequence[Row], *, entries: QuerySet[WatchlistEntry]) -> Report:
     placed = [_place(row, register) for row in rows]
     found = {one.company.id for one in placed if one.company}
     listed: set[UUID] = set()
-    for keys in _batches(found):
+    for keys in batches(found):
         listed.update(entries.filter(business__in=keys).values_list("business_id", flat=True))
     first: dict[UUID, int] = {}
     for place, one in enumerate(placed):
@@ -139,40 +115,12 @@ class _Register:
 
     def __init__(self, rows: Sequence[Row]) -> None:
         whole = [row for row in rows if not row.problem]
-        numbers = {_number_of(row.number) for row in whole if row.number} - {""}
+        numbers = {normalised("number", row.number) for row in whole if row.number} - {""}
         domains = {domain_of(row.domain) for row in whole if row.domain and not row.number} - {""}
         names = {normalise_name(row.name) for row in whole if row.name} - {""}
-        self.by_number = {key: found[0] for key, found in _load("company_number", numbers).items()}
-        # The condition is the partial index's: Postgres does not derive it from a long list.
-        self.by_domain = _load("domain", domains, ~Q(domain=""))
-        self.by_name = _load("name_normalised", names)
-
-
-def _load(column: str, values: Collection[str], condition: Q | None = None) -> dict[str, list[Company]]:
-    found: dict[str, list[Company]] = {}
-    for keys in _batches(values):
-        rows = Business.objects.filter(condition or Q(), **{f"{column}__in": keys}).values_list(
-            column, "id", "company_number", "name", "town", "status", "domain", "name_normalised", "previous_names"
-        )
-        for value, *facts, present, former in rows:
-            pk, number, name, town, status, domain = facts
-            names = (present, *map(normalise_name, _former(former)))
-            found.setdefault(str(value), []).append(Company(pk, number, name, town, status, domain, names))
-    for companies in found.values():
-        companies.sort(key=lambda company: (company.status != Status.ACTIVE, company.number or "", str(company.id)))
-    return found
-
-
-def _former(names: Any) -> Iterator[str]:
-    for item in names if isinstance(names, list) else []:
-        if isinstance(item, dict) and isinstance(item.get("name"), str):
-            yield item["name"]
-
-
-def _batches(values: Iterable[Any]) -> Iterator[list[Any]]:
-    ordered = sorted(values)
-    for first in range(0, len(ordered), BATCH):
-        yield ordered[first : first + BATCH]
+        self.by_number = {key: found[0] for key, found in companies_by("number", numbers).items()}
+        self.by_domain = companies_by("domain", domains)
+        self.by_name = companies_by("name", names)
 
 
 def _place(row: Row, register: _Register) -> Placed:
@@ -204,7 +152,7 @@ def _by_name(row: Row, found: Sequence[Company]) -> Placed:
 
 
 def _by_number(row: Row, register: _Register) -> Placed:
-    number = _number_of(row.number)
+    number = normalised("number", row.number)
     others = tuple(register.by_name.get(normalise_name(row.name), ())[:MAX_CANDIDATES])
     if not number:
         reason = f"{shown(row.number)} is not a company number (8 letters or digits)."
@@ -219,16 +167,7 @@ def _by_number(row: Row, register: _Register) -> Placed:
 
 
 def _only(row: Row, by: str, found: Sequence[Company], several: str) -> Placed:
-    left = list(found)
-    if by == "domain" and row.name:
-        left = [company for company in left if agree(row.name, company)] or left
-    town = row.town.strip().casefold()
-    if town and len(left) > 1:
-        left = [company for company in left if company.town.casefold() == town] or left
-    if len(left) > 1:
-        active = [company for company in left if company.status == Status.ACTIVE]
-        elsewhere = town and all(company.town.casefold() != town for company in left)
-        left = active if len(active) == 1 and not elsewhere else left
+    left = meant(found, name=row.name if by == "domain" else "", town=row.town)
     if len(left) == 1:
         return _found(row, by, left[0])
     return _refused(row, Reason.AMBIGUOUS, several, tuple(left[:MAX_CANDIDATES]))
@@ -247,31 +186,6 @@ def _found(row: Row, by: str, company: Company) -> Placed:
 
 def _refused(row: Row, reason: Reason, note: str, candidates: tuple[Company, ...] = ()) -> Placed:
     return Placed(row, Outcome.UNMATCHED, reason=reason, note=note, candidates=candidates)
-
-
-def agree(name: str, company: Company) -> bool:
-    """Whether `name` could be the company's: one of its names has a telling word in common with it."""
-    given = normalise_name(name)
-    return not given or any(_alike(given, known) for known in company.names)
-
-
-def _alike(one: str, other: str) -> bool:
-    if one == other or _telling(one) & _telling(other):
-        return True
-    short, long = sorted((one.replace(" ", ""), other.replace(" ", "")), key=len)
-    return len(short) >= MIN_JOINED and long.startswith(short)
-
-
-def _telling(name: str) -> set[str]:
-    words = set(name.split())
-    return words - GENERIC or words
-
-
-def _number_of(text: str) -> str:
-    try:
-        return normalise_company_number(text)
-    except ValueError:
-        return ""
 
 
 def shown(text: str) -> str:

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 from django.utils import timezone
 
-from businesses.facts import resolve
+from businesses.lookup import resolve
 from businesses.models import OrgEvent
 from businesses.payloads import payload_of
 from businesses.sources.pull import CompanyKey, fingerprint_of

@@ -34,6 +34,14 @@ class Changed(Payload):
     snapshot_on: date | None = None
 
 
+class Overdue(Payload):
+    """Accounts that were not there on the day they were due."""
+
+    due_on: date | None = None
+    last_made_up_on: date | None = None
+    snapshot_on: date | None = None
+
+
 class Charge(Payload):
     """A charge; from snapshots only the counts are known: `before` and `after` {total, outstanding, satisfied, …}."""
 
@@ -129,6 +137,8 @@ SCHEMAS: dict[str, type[Payload]] = {
     EventKind.STATUS_CHANGED: Changed,
     EventKind.SIC_CHANGED: Changed,
     EventKind.ACCOUNTS_CATEGORY_CHANGED: Changed,
+    EventKind.ACCOUNTS_OVERDUE: Overdue,
+    EventKind.BRANCH_REGISTERED: Changed,
     EventKind.CHARGE_REGISTERED: Charge,
     EventKind.CHARGE_SATISFIED: Charge,
     EventKind.OFFICER_APPOINTED: OfficerChange,

@@ -9,6 +9,7 @@ from businesses.pull_history import close_dead_pulls, delete_old_pulls
 from businesses.pulling import pull_source
 from businesses.sources.pull import Selection
 from businesses.sources.registry import source_class
+from businesses.sources.visits import forget_idle_hosts
 from oppspot.core.errors import PermanentError
 from oppspot.jobs.cluster_state import is_stopping
 from oppspot.jobs.context import Context, Interrupted
@@ -59,4 +60,4 @@ def _businesses(ctx: Context, data: SourcePullRun) -> Any:
 
 @function(on=SourcePullsTidy)
 def tidy_pulls(ctx: Context, data: SourcePullsTidy) -> dict[str, int]:
-    return {"closed": close_dead_pulls(), "deleted": delete_old_pulls()}
+    return {"closed": close_dead_pulls(), "deleted": delete_old_pulls(), "hosts": forget_idle_hosts()}

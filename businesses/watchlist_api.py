@@ -11,7 +11,8 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from businesses.matching import Company, Outcome, Placed, Reason, Row
+from businesses.lookup import Company
+from businesses.matching import Outcome, Placed, Reason, Row
 from businesses.models import Watchlist, WatchlistEntry
 from businesses.watchlists import (
     MAX_DESCRIPTION,
@@ -27,6 +28,7 @@ from businesses.watchlists import (
 from oppspot.organizations.api import OrgViewSet, StrictSerializer
 from oppspot.organizations.idempotency import IdempotentPost
 from oppspot.organizations.models import Organization
+from oppspot.organizations.scoping import OrgOwned
 
 MAX_IDS = 500  # companies of one request
 MAX_ROWS = 2_000  # rows of one request; a body has 256 kB, files go through the admin or the command
@@ -276,7 +278,7 @@ class WatchlistViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Idempot
 class OfWatchlist(IdempotentPost, OrgViewSet):
     """Base of what happens on one watchlist, which is looked for before the body is read."""
 
-    model = WatchlistEntry
+    model: type[OrgOwned] = WatchlistEntry
     watchlist: Watchlist
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -325,10 +327,14 @@ class WatchlistRemovalViewSet(OfWatchlist):
 
     @extend_schema(summary="Remove companies by id", request=EntriesRemoveSerializer, responses=RemovedSerializer)
     def create(self, request: Request, watchlist_id: UUID) -> Response:
-        """Those that are not on it are no error."""
+        """Those that are not on it are no error. Filling the list from its search does not bring them back."""
         serializer = EntriesRemoveSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        removed = remove_businesses(**self.target(), business_ids=serializer.validated_data["business_ids"])
+        removed = remove_businesses(
+            **self.target(),
+            business_ids=serializer.validated_data["business_ids"],
+            removed_by=request.actor.label,  # type: ignore[attr-defined]
+        )
         return Response({"removed": removed})
 
 

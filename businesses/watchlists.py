@@ -1,7 +1,11 @@
-"""Watchlists: making and changing them, and putting companies on them by id, by matching rows, or from a search."""
+"""Watchlists: making and changing them, and putting companies on them by id, by matching rows, or from a search.
+
+What somebody takes off a list stays off when it is filled from its search, until somebody puts it on again or allows
+it to come back.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,11 +15,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from businesses.matching import Outcome, Report, Row, match
-from businesses.models import Business, Watchlist, WatchlistEntry
+from businesses.models import Business, Watchlist, WatchlistEntry, WatchlistExclusion
 from oppspot.core.errors import InvalidInput, OppspotError
 from oppspot.organizations.models import Organization
 
 MAX_NAME, MAX_DESCRIPTION, MAX_NOTE = 200, 2_000, 1_000  # characters
+BY_SEARCH = "search"  # how a company comes on a list without anybody having chosen it
 MAX_WATCHLISTS = 1_000  # of an organisation
 MAX_ENTRIES = 100_000  # of a watchlist
 EDITABLE = frozenset({"name", "description", "search"})
@@ -54,15 +59,21 @@ class TooManyWatchlists(OppspotError):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Companies that were to be put on a watchlist: put there, there before, or not in the register."""
+    """Companies that were to be put on a watchlist: put there, there before, not in the register, or (found by a
+    search) left out because somebody took them off."""
 
     new: list[UUID]
     known: list[UUID]
     unknown: list[UUID]
+    excluded: list[UUID] = field(default_factory=list)
 
 
 def entries_of(*, org: Organization, watchlist_id: UUID) -> QuerySet[WatchlistEntry]:
     return WatchlistEntry.objects.for_org(org).filter(watchlist_id=watchlist_id)
+
+
+def exclusions_of(*, org: Organization, watchlist_id: UUID) -> QuerySet[WatchlistExclusion]:
+    return WatchlistExclusion.objects.for_org(org).filter(watchlist_id=watchlist_id)
 
 
 def create_watchlist(*, org: Organization, name: str, description: str = "", created_by: str = "") -> Watchlist:
@@ -93,6 +104,7 @@ def delete_watchlist(*, org: Organization, watchlist_id: UUID) -> int:
     with transaction.atomic():
         watchlist = _locked(org, watchlist_id)
         removed, _ = entries_of(org=org, watchlist_id=watchlist_id).delete()
+        exclusions_of(org=org, watchlist_id=watchlist_id).delete()
         Watchlist.objects.for_org(org).filter(pk=watchlist.pk).delete()
     logger.info("watchlist_deleted", watchlist=str(watchlist_id), entries=removed)
     return removed
@@ -109,7 +121,8 @@ def add_businesses(
 ) -> Added:
     """Put companies on a watchlist; those that are on it stay as they are. `matched_by` may differ by company.
 
-    Raises `WatchlistFull`, without adding any, and `NoSuchWatchlist`.
+    What a search found is left out if somebody took it off; what somebody names comes back. Raises `WatchlistFull`,
+    without adding any, and `NoSuchWatchlist`.
     """
     wanted = list(dict.fromkeys(business_ids))
     with transaction.atomic():
@@ -117,7 +130,10 @@ def add_businesses(
         entries = entries_of(org=org, watchlist_id=watchlist_id)
         there = set(Business.objects.filter(pk__in=wanted).values_list("pk", flat=True))
         listed = set(entries.filter(business__in=wanted).values_list("business_id", flat=True))
-        new = [pk for pk in wanted if pk in there and pk not in listed]
+        exclusions = exclusions_of(org=org, watchlist_id=watchlist_id).filter(business__in=wanted)
+        is_chosen = matched_by != BY_SEARCH
+        off = set() if is_chosen else set(exclusions.values_list("business_id", flat=True))
+        new = [pk for pk in wanted if pk in there and pk not in listed | off]
         if new and entries.count() + len(new) > MAX_ENTRIES:
             raise WatchlistFull(f"A watchlist may hold {MAX_ENTRIES:,} companies.")
         WatchlistEntry.objects.for_org(org).bulk_create(
@@ -130,20 +146,44 @@ def add_businesses(
             ],
             batch_size=INSERTED,
         )  # fmt: skip
+        if new and is_chosen:
+            exclusions.delete()
         if new:
             Watchlist.objects.for_org(org).filter(pk=watchlist_id).update(updated_at=timezone.now())
     known = [pk for pk in wanted if pk in listed]
     logger.info("watchlist_extended", watchlist=str(watchlist_id), new=len(new), known=len(known), added_by=added_by)
-    return Added(new, known, [pk for pk in wanted if pk not in there])
+    return Added(new, known, [pk for pk in wanted if pk not in there], [pk for pk in wanted if pk in off])
 
 
-def remove_businesses(*, org: Organization, watchlist_id: UUID, business_ids: Collection[UUID]) -> int:
-    """Take companies off a watchlist; returns how many were on it. Raises `NoSuchWatchlist`."""
+def remove_businesses(
+    *, org: Organization, watchlist_id: UUID, business_ids: Collection[UUID], removed_by: str = ""
+) -> int:
+    """Take companies off a watchlist, also for when it is filled again; returns how many were on it.
+
+    Raises `NoSuchWatchlist`.
+    """
+    with transaction.atomic():
+        watchlist = _locked(org, watchlist_id)
+        entries = entries_of(org=org, watchlist_id=watchlist_id).filter(business__in=business_ids)
+        WatchlistExclusion.objects.for_org(org).bulk_create(
+            [
+                WatchlistExclusion(org=org, watchlist=watchlist, business_id=pk, removed_by=removed_by)
+                for pk in entries.values_list("business_id", flat=True)
+            ],
+            batch_size=INSERTED,
+            ignore_conflicts=True,
+        )
+        removed, _ = entries.delete()
+    logger.info("watchlist_shortened", watchlist=str(watchlist_id), removed=removed, removed_by=removed_by)
+    return removed
+
+
+def allow_businesses(*, org: Organization, watchlist_id: UUID, business_ids: Collection[UUID]) -> int:
+    """Let companies that were taken off come back with the search; returns how many. Raises `NoSuchWatchlist`."""
     with transaction.atomic():
         _locked(org, watchlist_id)
-        removed, _ = entries_of(org=org, watchlist_id=watchlist_id).filter(business__in=business_ids).delete()
-    logger.info("watchlist_shortened", watchlist=str(watchlist_id), removed=removed)
-    return removed
+        allowed, _ = exclusions_of(org=org, watchlist_id=watchlist_id).filter(business__in=business_ids).delete()
+    return allowed
 
 
 def match_rows(

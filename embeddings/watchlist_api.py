@@ -23,6 +23,7 @@ FILLED = {
     "search": SEARCH,
     "new": ["5f0c1bb4-6f3a-4c43-9f55-0f6f4f1b7c1e"],
     "kept": ["0192f0c1-7b7e-4c0d-9f0e-3d9a54c1b2aa"],
+    "excluded": [],
     "others": 12,
 }
 
@@ -49,6 +50,9 @@ class FilledSerializer(serializers.Serializer[Any]):
     search = SavedSearchSerializer()
     new = serializers.ListField(child=serializers.UUIDField(), help_text="Put on the watchlist, best match first.")
     kept = serializers.ListField(child=serializers.UUIDField(), help_text="Found, and on it already.")
+    excluded = serializers.ListField(
+        child=serializers.UUIDField(), help_text="Found, and left out: somebody removed them from the list."
+    )
     others = serializers.IntegerField(help_text="Companies that are on it and were not found: they stay.")
 
 
@@ -68,8 +72,8 @@ class WatchlistFillView(IdempotentPost):
         ],
     )
     def post(self, request: Request, watchlist_id: UUID) -> Response:
-        """What is found is added; nothing is taken off. The search is kept, so that an empty body fills the list
-        again; a list without one is a conflict then (409, `no_saved_search`)."""
+        """What is found is added, but for what was removed by hand; nothing is taken off. The search is kept, so that
+        an empty body fills the list again; a list without one is a conflict then (409, `no_saved_search`)."""
         actor = request.actor  # type: ignore[attr-defined]
         watchlist_for(actor.org, watchlist_id)
         serializer = FillSerializer(data=request.data)
@@ -87,5 +91,5 @@ class WatchlistFillView(IdempotentPost):
             ):
                 raise serializers.ValidationError({"filters": error.fields}) from error
             raise
-        shown = {name: getattr(filled, name) for name in ("search", "new", "kept", "others")}
+        shown = {name: getattr(filled, name) for name in ("search", "new", "kept", "excluded", "others")}
         return Response(FilledSerializer({"dry_run": dry_run, **shown}).data)

@@ -6,7 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from businesses.models import Watchlist
-from businesses.watchlists import NoSuchWatchlist, add_businesses, edit_watchlist, entries_of
+from businesses.watchlists import (
+    BY_SEARCH,
+    NoSuchWatchlist,
+    add_businesses,
+    edit_watchlist,
+    entries_of,
+    exclusions_of,
+)
 from embeddings.search import search
 from oppspot.core.errors import OppspotError
 from oppspot.organizations.models import Organization
@@ -23,12 +30,13 @@ class NoSavedSearch(OppspotError):
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """Companies found, best first: those put on the watchlist, and those that were on it. `others` are on it, too, but
-    were not found: they stay."""
+    """Companies found, best first: those put on the watchlist, those that were on it, and those that stay off because
+    somebody removed them. `others` are on it, too, but were not found: they stay."""
 
     search: Mapping[str, Any]
     new: list[UUID]
     kept: list[UUID]
+    excluded: list[UUID]
     others: int
 
 
@@ -56,11 +64,14 @@ def fill_watchlist(
     entries = entries_of(org=org, watchlist_id=watchlist_id)
     if dry_run:
         listed = set(entries.filter(business__in=found).values_list("business_id", flat=True))
-        new, kept = [pk for pk in found if pk not in listed], [pk for pk in found if pk in listed]
-        return Filled(wanted, new, kept, entries.count() - len(kept))
+        exclusions = exclusions_of(org=org, watchlist_id=watchlist_id).filter(business__in=found)
+        off = set(exclusions.values_list("business_id", flat=True))
+        new, kept = [pk for pk in found if pk not in listed | off], [pk for pk in found if pk in listed]
+        return Filled(wanted, new, kept, [pk for pk in found if pk in off], entries.count() - len(kept))
     if wanted != watchlist.search:
         edit_watchlist(org=org, watchlist_id=watchlist_id, changes={"search": wanted})
     added = add_businesses(
-        org=org, watchlist_id=watchlist_id, business_ids=found, matched_by="search", added_by=added_by
+        org=org, watchlist_id=watchlist_id, business_ids=found, matched_by=BY_SEARCH, added_by=added_by
     )
-    return Filled(wanted, added.new, added.known, entries.count() - len(found))
+    others = entries.count() - len(added.new) - len(added.known)
+    return Filled(wanted, added.new, added.known, added.excluded, others)

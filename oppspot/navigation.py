@@ -2,9 +2,14 @@
 
 from functools import partial
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.http import HttpRequest
 from django.urls import reverse
+
+from signals_app.admin import waiting_for_review
+
+REVIEW_QUEUE = "admin:signals_app_buyingsignal_changelist?status=review"
 
 
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
@@ -30,6 +35,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("Who is moving", "local_fire_department", "admin:signals_app_businessscore_changelist",
              "signals_app.view_businessscore"),
             ("Signals", "sensors", "admin:signals_app_buyingsignal_changelist", "signals_app.view_buyingsignal"),
+            ("Review queue", "rule_folder", REVIEW_QUEUE, "signals_app.change_buyingsignal"),
             ("Competitors", "swords", "admin:signals_app_competitor_changelist", "signals_app.view_competitor"),
             ("Trust in sources", "verified", "admin:signals_app_sourcereliability_changelist",
              "signals_app.view_sourcereliability"),
@@ -65,21 +71,38 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
             ("API keys", "key", "admin:organizations_apikey_changelist", "organizations.view_apikey"),
         ]),
     ]  # fmt: skip
-    links = [reverse(name) for _, items in sections for _, _, name, _ in items]
+    links = [_link(name) for _, items in sections for _, _, name, _ in items]
     # The closest one: a page of our own lies below the list of a model.
-    here = max((link for link in links if request.path.startswith(link)), key=len, default="")
+    here = max((link for link in links if _leads_to(link, request)), key=len, default="")
     return [
         {
             "title": title,
             "separator": True,
             "items": [
-                {"title": text, "icon": icon, "link": reverse(name), "active": partial(_is, reverse(name), here)}
+                {
+                    "title": text,
+                    "icon": icon,
+                    "link": _link(name),
+                    "active": partial(_is, _link(name), here),
+                    "badge": waiting_for_review() if name == REVIEW_QUEUE else "",
+                }
                 for text, icon, name, permission in items
                 if user.has_perm(permission)
             ],
         }
         for title, items in sections
     ]
+
+
+def _link(name: str) -> str:
+    """`name` is a view's, maybe with a query: a list that is filtered."""
+    view, mark, query = name.partition("?")
+    return reverse(view) + mark + query
+
+
+def _leads_to(link: str, request: HttpRequest) -> bool:
+    path, _, query = link.partition("?")
+    return request.path.startswith(path) and all(request.GET.get(name) == value for name, value in parse_qsl(query))
 
 
 def _is(link: str, here: str, request: HttpRequest) -> bool:

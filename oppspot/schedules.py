@@ -12,6 +12,7 @@ SCHEDULES: list[Scheduled] = [
     Scheduled("due agents", "* * * * *", "agents/due.start"),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
     Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
+    Scheduled("old alerts and passes", "50 4 * * *", "signals/logs.tidy"),
     # Sources, each at a time of its own: what is watched, and no more often than it changes.
     Scheduled("companies house", "15 */6 * * *", "source/pull.run", {"source": "companies_house_api"}),
     Scheduled("news feeds", "*/30 * * * *", "source/pull.run", {"source": "news_feeds"}),

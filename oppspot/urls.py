@@ -9,6 +9,7 @@ from rest_framework.routers import SimpleRouter
 
 from businesses.admin.sources_page import sources_urls
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
+from businesses.exclusion_api import WatchlistAllowanceViewSet, WatchlistExclusionViewSet
 from businesses.org_events_api import OrgEventViewSet
 from businesses.watchlist_api import (
     WatchlistEntryViewSet,
@@ -49,6 +50,8 @@ router.register("watchlists", WatchlistViewSet, basename="watchlist")
 for name, viewset in (
     ("entries", WatchlistEntryViewSet),
     ("entries/remove", WatchlistRemovalViewSet),
+    ("exclusions", WatchlistExclusionViewSet),
+    ("exclusions/remove", WatchlistAllowanceViewSet),
     ("match", WatchlistMatchViewSet),
 ):
     router.register(rf"watchlists/(?P<watchlist_id>[^/.]+)/{name}", viewset, basename=f"watchlist-{name}")

@@ -1,8 +1,9 @@
 """Admin of signals: what was seen for whom, a queue of what is unsure, and the ranking."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -14,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
 from oppspot.core.admin import LINK, ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
+from oppspot.organizations.models import Organization
 from signals_app.models import (
     BusinessScore,
     BuyingSignal,
@@ -24,10 +26,14 @@ from signals_app.models import (
     SourceReliability,
     Strength,
 )
-from signals_app.scoring import BOUNDS, Tier, reliability, tier_of
-from signals_app.services import WrongStatus, change_status, confirm
+from signals_app.ranking import in_tier
+from signals_app.scoring import Tier, reliability, tier_of
+from signals_app.services import WrongStatus, change_statuses, confirm
 
+Judged = tuple[list[BuyingSignal], list[WrongStatus]]
+Judge = Callable[[Organization, list[UUID], str], Judged]
 MAX_ACTED_ON = 500  # signals by one action
+SHOWN_WAITING = 99  # as many as are counted for the side bar, which every page has
 STATUS_COLOURS = {"Active": "success", "Expired": "default", "Acted upon": "primary", "False positive": "danger"}
 TIER_COLOURS = {"Hot": "danger", "Warm": "warning", "Watching": "info"}
 
@@ -55,6 +61,13 @@ class StatusFilter(TypeFilter):
         return queryset.filter(status=value)
 
 
+def waiting_for_review() -> str:
+    """How many signals wait for a review, whoever's they are, as the side bar shows it; empty if none does."""
+    waiting = BuyingSignal.all_orgs.filter(status=SignalStatus.ACTIVE, needs_review=True)
+    count = waiting[: SHOWN_WAITING + 1].count()
+    return f"{SHOWN_WAITING}+" if count > SHOWN_WAITING else str(count or "")
+
+
 class StrengthFilter(TypeFilter):
     title, parameter_name = "strength", "signal_strength"
 
@@ -72,8 +85,7 @@ class TierFilter(TypeFilter):
         return [(str(one.value), str(one.label)) for one in Tier]
 
     def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        low, high = BOUNDS[Tier(value)]
-        return queryset.filter(score__gte=low, score__lt=high)
+        return in_tier(queryset, value)
 
 
 def company_link(row: Any) -> str:
@@ -108,7 +120,17 @@ class BuyingSignalAdmin(ReadOnlyMixin, LargeTableAdmin):
 
     @admin.action(description="Confirm: it is right, tell of it", permissions=["judge"])
     def do_confirm(self, request: HttpRequest, queryset: QuerySet[BuyingSignal]) -> None:
-        self._judge(request, queryset, "Confirmed", lambda one, by: confirm(org=one.org, signal_id=one.pk, by=by))
+        def judge(org: Organization, ids: list[UUID], by: str) -> Judged:
+            done: list[BuyingSignal] = []
+            refused: list[WrongStatus] = []
+            for pk in ids:
+                try:
+                    done.append(confirm(org=org, signal_id=pk, by=by))
+                except WrongStatus as error:
+                    refused.append(error)
+            return done, refused
+
+        self._judge(request, queryset, "Confirmed", judge)
 
     @admin.action(description="Mark as false: its source is worth less to them", permissions=["judge"])
     def do_refute(self, request: HttpRequest, queryset: QuerySet[BuyingSignal]) -> None:
@@ -119,29 +141,24 @@ class BuyingSignalAdmin(ReadOnlyMixin, LargeTableAdmin):
         self._judge(request, queryset, "Marked as acted upon", self._to(SignalStatus.ACTED_UPON))
 
     @staticmethod
-    def _to(status: SignalStatus) -> Callable[[BuyingSignal, str], BuyingSignal]:
-        return lambda one, by: change_status(org=one.org, signal_id=one.pk, status=status, by=by)
+    def _to(status: SignalStatus) -> Judge:
+        return lambda org, ids, by: change_statuses(org=org, signal_ids=ids, status=status, by=by)
 
-    def _judge(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[BuyingSignal],
-        headline: str,
-        judge: Callable[[BuyingSignal, str], BuyingSignal],
-    ) -> None:
+    def _judge(self, request: HttpRequest, queryset: QuerySet[BuyingSignal], headline: str, judge: Judge) -> None:
         by = f"{request.user.get_username()} (staff)"
-        done: list[BuyingSignal] = []
-        refused: Counter[str] = Counter()
-        for signal in queryset.order_by("-pk")[:MAX_ACTED_ON]:
-            try:
-                done.append(judge(signal, by))
-            except WrongStatus as error:
-                refused[error.message] += 1
-        if done:
-            LogEntry.objects.log_actions(str(request.user.pk), done, CHANGE, f"{headline}.")
-            self.message_user(request, f"{headline}: {len(done)}.", messages.SUCCESS)
-        for reason, count in refused.items():
-            self.message_user(request, f"Left as they are: {count}. {reason}", messages.WARNING)
+        chosen: dict[Organization, list[UUID]] = defaultdict(list)
+        for signal in queryset.order_by("-pk")[: MAX_ACTED_ON + 1]:
+            chosen[signal.org].append(signal.pk)
+        if sum(map(len, chosen.values())) > MAX_ACTED_ON:
+            self.message_user(request, f"Choose at most {MAX_ACTED_ON} signals at a time.", messages.ERROR)
+            return
+        for org, ids in chosen.items():
+            done, refused = judge(org, ids, by)
+            if done:
+                LogEntry.objects.log_actions(str(request.user.pk), done, CHANGE, f"{headline}.")
+                self.message_user(request, f"{org}: {headline.lower()} {len(done)}.", messages.SUCCESS)
+            for reason, count in Counter(error.message for error in refused).items():
+                self.message_user(request, f"{org}: left as they are {count}. {reason}", messages.WARNING)
 
     @column("Company")
     def company(self, signal: BuyingSignal) -> str:

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from businesses.sources.pull import fingerprint_of
@@ -19,10 +19,11 @@ from signals_app.detectors.base import Detection, History
 from signals_app.detectors.registry import detect_all
 from signals_app.events import BuyingSignalDetected
 from signals_app.histories import load_histories
+from signals_app.locking import lock_signals
 from signals_app.models import BuyingSignal, SignalStatus, strength_of
 from signals_app.scoring import HALF_LIVES, refresh_scores
 
-BATCH = 2_000  # companies whose histories are in memory together
+BATCH = 500  # companies of one transaction: some two seconds, for which people who judge signals wait
 Detect = Callable[[History], Sequence[Detection]]
 
 # What a later detection of the same happening may change.
@@ -69,17 +70,11 @@ def detect_signals(
     day = day or timezone.now().date()
     while batch := list(islice(ids, BATCH)):
         with transaction.atomic():
-            _one_at_a_time(org)
+            lock_signals(org)
             report.add(_Batch(org, day, detected_by, signal_types, min_confidence).work(batch, detect))
         done += len(batch)
         on_batch(done)
     return report
-
-
-def _one_at_a_time(org: Organization) -> None:
-    """Detections of one organisation wait for each other: they compare with what is there, then write."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"signals:{org.pk}"])
 
 
 @dataclass
@@ -255,6 +250,8 @@ def _renew(known: BuyingSignal, made: BuyingSignal) -> bool:
     """Take over what the new detection knows better; False if nothing differs or people have dealt with it."""
     if known.status not in {SignalStatus.ACTIVE, SignalStatus.EXPIRED}:
         return False
+    if known.status == SignalStatus.EXPIRED and known.handled_at is not None and known.expires_at > timezone.now():
+        return False  # closed by hand, before its time
     if known.handled_at is not None:  # a person has reviewed it
         made.needs_review = known.needs_review
     names = _RENEWED if made.rule == known.rule else (*_RENEWED, *_REREAD)

@@ -28,3 +28,8 @@ class DetectionRun(BaseModel):
 @event("signals/scores.refresh")
 class ScoresRefresh(BaseModel):
     """A new day: signals are a day older, and some are over."""
+
+
+@event("signals/logs.tidy")
+class LogsTidy(BaseModel):
+    """Alerts, deliveries and accounts of detection passes that are long over are to be deleted."""

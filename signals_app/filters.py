@@ -12,7 +12,7 @@ from oppspot.core.errors import InvalidInput
 from oppspot.core.filters import ComplainingFilterSet
 from signals_app.models import STRENGTH_FLOORS, BusinessScore, BuyingSignal, SignalStatus, SignalType, Strength
 from signals_app.ranking import in_tier
-from signals_app.scoring import Tier
+from signals_app.scoring import Tier, counting
 
 
 class WatchlistFilter(django_filters.UUIDFilter):
@@ -41,7 +41,7 @@ class SignalFilter(ComplainingFilterSet):
     )
     is_negative = django_filters.BooleanFilter("is_negative", help_text="Signs against buying, or for it.")
     needs_review = django_filters.BooleanFilter("needs_review", help_text="Waiting for a person's judgement.")
-    source = django_filters.CharFilter("source", "exact", max_length=60, help_text="Where it was first seen.")
+    source = django_filters.CharFilter("source", "exact", max_length=100, help_text="Where it was first seen.")
     occurred_from = django_filters.DateFilter("occurred_on", "gte", help_text="Happened on or after.")
     occurred_to = django_filters.DateFilter("occurred_on", "lte", help_text="Happened on or before.")
 
@@ -73,9 +73,7 @@ class ScoreFilter(ComplainingFilterSet):
         return in_tier(queryset, value)
 
     def by_type(self, queryset: QuerySet[BusinessScore], name: str, value: str) -> QuerySet[BusinessScore]:
-        signals = BuyingSignal.objects.for_org(self.request.org).filter(
-            business=OuterRef("business"), signal_type=value, status=SignalStatus.ACTIVE, needs_review=False
-        )
+        signals = counting(self.request.org).filter(business=OuterRef("business"), signal_type=value)
         return queryset.filter(Exists(signals))
 
     def by_company(self, queryset: QuerySet[BusinessScore], name: str, value: str) -> QuerySet[BusinessScore]:

@@ -6,7 +6,6 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower, Now
 
 from businesses.models import Business, BusinessEvent, OrgEvent
-from oppspot.organizations.models import User
 from oppspot.organizations.scoping import OrgOwned
 
 
@@ -150,10 +149,9 @@ class Competitor(OrgOwned):
 class SourceReliability(OrgOwned):
     """What people found of the signals of a source: it weighs those to come. See `signals_app.scoring`."""
 
-    source = models.CharField(max_length=60)
+    source = models.TextField()
     confirmed = models.IntegerField(default=0, help_text="Signals that were acted upon.")
     refuted = models.IntegerField(default=0, help_text="Signals that were false.")
-    updated_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

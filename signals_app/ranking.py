@@ -4,12 +4,12 @@ from datetime import date
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import FloatField, Func, OuterRef, QuerySet, Value
+from django.db.models import OuterRef, QuerySet
 from django.db.models.functions import JSONObject
 
 from oppspot.organizations.models import Organization
 from signals_app.models import BusinessScore
-from signals_app.scoring import BOUNDS, Tier, counting, today
+from signals_app.scoring import BOUNDS, Tier, counting, share_on, today
 
 SHOWN = 3  # signals of a company in the list, the heaviest first
 
@@ -17,22 +17,9 @@ SHOWN = 3  # signals of a company in the list, the heaviest first
 COMPANY = ("id", "company_number", "name", "website", "town", "postcode", "status", "sic_codes")
 
 
-class Share(Func):
-    """What a signal weighs on a day, but for the trust in its source: as `scoring.Weighed.share`."""
-
-    template = (
-        "(%(weight)s * %(confidence)s / 10000.0 * CASE WHEN is_negative THEN 1 ELSE"
-        " power(0.5::float8, greatest(0, %(expressions)s - occurred_on) / half_life_days::float8) END)"
-    )
-    output_field = FloatField()
-
-    def __init__(self, day: date) -> None:
-        super().__init__(Value(day), weight="weight", confidence="confidence_score")
-
-
 def ranked(org: Organization, *, day: date | None = None) -> QuerySet[BusinessScore]:
     """Scores of `org` with their company, and the heaviest signals as `top_signals` (a list of dicts)."""
-    signals = counting(org).filter(business=OuterRef("business_id")).annotate(share=Share(day or today()))
+    signals = counting(org).filter(business=OuterRef("business_id")).annotate(share=share_on(day or today(), org))
     shown = JSONObject(
         id="id",
         signal_type="signal_type",

@@ -63,6 +63,13 @@ class CompanySerializer(serializers.ModelSerializer[Business]):
         fields: ClassVar[list[str]] = list(COMPANY)
 
 
+class ShareField(serializers.FloatField):
+    """0 to 1, to four places: the list and the explanation tell the same."""
+
+    def to_representation(self, value: Any) -> Any:
+        return round(float(value), 4)
+
+
 class TopSignalSerializer(serializers.Serializer[Any]):
     """A signal behind a score; `share` is its part before the others are put beside it, 0 to 1."""
 
@@ -73,7 +80,7 @@ class TopSignalSerializer(serializers.Serializer[Any]):
     confidence = serializers.IntegerField()
     is_negative = serializers.BooleanField()
     occurred_on = serializers.DateField()
-    share = serializers.FloatField()
+    share = ShareField()
     source_url = serializers.CharField()
 
 
@@ -127,7 +134,7 @@ class ContributionSerializer(serializers.Serializer[Any]):
     """A signal's part. `points`: what the score would lose without it; negative signals have negative points."""
 
     points = serializers.FloatField()
-    share = serializers.FloatField()
+    share = ShareField()
     signal = SignalSerializer()
 
 
@@ -156,7 +163,7 @@ class ExplainedScoreView(APIView):
         get_object_or_404(Business.objects.only("pk"), pk=business_id)
         scored = explain(request.org, business_id)  # type: ignore[attr-defined]
         parts = [
-            {"points": round(part.points, 2), "share": round(part.share, 4), "signal": part.signal}
+            {"points": round(part.points, 2), "share": part.share, "signal": part.signal}
             for part in scored.contributions
         ]
         answer = {

@@ -6,9 +6,9 @@ each half-life. Positive signals add up as probabilities do (noisy-or): 1 - prod
 evidence never lowers a score, age never raises what a positive signal adds, and the order does not matter. Signals
 that wait for a review do not count.
 
-The same formula stands here in Python, for one company with each signal's share, and in SQL, for all of them; tests
-hold the two together. Scores are kept as rows, because ranking a million companies by sums of decays at each request
-would read all their signals: rows are written when signals change, and each night for the new day.
+The same formula stands here in Python, for one company with each signal's share, and in SQL, for all of them and for
+the ranking; tests hold the two together. Scores are kept as rows, because ranking a million companies by sums of decays
+at each request would read all their signals: rows are written when signals change, and each night for the new day.
 """
 
 import math
@@ -18,10 +18,13 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, models
+from django.db import connection, models, transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from oppspot.organizations.models import Organization
+from signals_app.locking import lock_signals
 from signals_app.models import BuyingSignal, SignalStatus, SourceReliability
 
 PRIOR = 5  # signals of a source that count as confirmed before anybody judged one
@@ -72,6 +75,45 @@ def score_of(signals: Iterable[Weighed], day: date) -> float:
     still = math.exp(math.fsum(math.log1p(-share) for share, is_negative in shares if not is_negative))
     spared = math.exp(math.fsum(math.log1p(-share) for share, is_negative in shares if is_negative))
     return 100 * (1 - still) * spared
+
+
+# The SQL of `reliability` and of `Weighed.share`; each name stands once, in the order that `Formula` is given them.
+TRUST_SQL = f"coalesce(1 / (1 + {{refuted}}::float8 / ({PRIOR} + {{confirmed}})), 1)"  # 1 without a row
+SHARE_SQL = (
+    f"least({CERTAIN}, {{weight}} * {{confidence}} / 10000.0 * {{trust}} * CASE WHEN {{is_negative}} THEN 1"
+    " ELSE power(0.5::float8, greatest(0, {day}::date - {occurred_on}) / {half_life_days}::float8) END)"
+)
+
+
+class Formula(models.Func):
+    """An SQL formula of this module over expressions of the ORM, given by the names it has for them, in its order."""
+
+    output_field = models.FloatField()
+
+    def __init__(self, formula: str, **named: Any) -> None:
+        super().__init__(*named.values())
+        self.formula, self.names = formula, tuple(named)
+
+    def as_sql(self, compiler: Any, connection: Any, *args: Any, **context: Any) -> Any:
+        compiled = [compiler.compile(each) for each in self.get_source_expressions()]
+        texts = {name: text for name, (text, _) in zip(self.names, compiled, strict=True)}
+        return self.formula.format(**texts), [value for _, values in compiled for value in values]
+
+
+def share_on(day: date, org: Organization) -> Formula:
+    """`Weighed.share` of each of `org`'s signals, as a column of a query."""
+    trusts = SourceReliability.objects.for_org(org).filter(source=models.OuterRef("source"))
+    trust = trusts.values(trust=Formula(TRUST_SQL, refuted=F("refuted"), confirmed=F("confirmed")))
+    return Formula(
+        SHARE_SQL,
+        weight=F("weight"),
+        confidence=F("confidence_score"),
+        trust=Coalesce(models.Subquery(trust), 1.0),
+        is_negative=F("is_negative"),
+        day=models.Value(day),
+        occurred_on=F("occurred_on"),
+        half_life_days=F("half_life_days"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +178,15 @@ def today() -> date:
     return timezone.now().date()  # UTC
 
 
-_SHARE = f"""
-    least({CERTAIN}, s.weight * s.confidence_score / 10000.0
-        * coalesce(({PRIOR} + r.confirmed)::float8 / ({PRIOR} + r.confirmed + r.refuted), 1)
-        * CASE WHEN s.is_negative THEN 1
-               ELSE power(0.5::float8, greatest(0, %(day)s::date - s.occurred_on) / s.half_life_days::float8) END)
-"""
+_SHARE = SHARE_SQL.format(
+    weight="s.weight",
+    confidence="s.confidence_score",
+    trust=TRUST_SQL.format(refuted="r.refuted", confirmed="r.confirmed"),
+    is_negative="s.is_negative",
+    day="%(day)s",
+    occurred_on="s.occurred_on",
+    half_life_days="s.half_life_days",
+)
 _COUNTED = f"""
     SELECT s.business_id, s.is_negative, s.occurred_on, ln(1 - {_SHARE}) AS kept
     FROM buying_signals s LEFT JOIN source_reliability r ON r.org_id = s.org_id AND r.source = s.source
@@ -168,7 +213,10 @@ _WRITE = """
 
 
 def refresh_scores(org: Organization, business_ids: Collection[UUID] | None = None, *, day: date | None = None) -> None:
-    """Write the scores of `business_ids`, or of all companies that the organisation has signals of: one statement."""
+    """Write the scores of `business_ids`, or of all companies that the organisation has signals of: one statement.
+
+    Whoever changed signals before it in a transaction took `lock_signals` first.
+    """
     among = "" if business_ids is None else " AND {}.business_id = ANY(%(ids)s)"
     scores = _SCORES.format(counted=_COUNTED + among.format("s"))
     statement = _WRITE.format(scores=scores, among_rows=among.format("b"))
@@ -178,5 +226,7 @@ def refresh_scores(org: Organization, business_ids: Collection[UUID] | None = No
         "now": timezone.now(),
         "ids": list(business_ids or ()),
     }
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
+    with transaction.atomic(savepoint=False):
+        lock_signals(org)
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)

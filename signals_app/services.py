@@ -1,6 +1,6 @@
 """What people and the clock do to signals: deal with them, tell of their own, let them expire."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from oppspot.core.errors import InvalidInput, OppspotError
 from oppspot.jobs.context import storable
 from oppspot.organizations.models import Organization
 from signals_app.detection import announce
+from signals_app.locking import lock_signals
 from signals_app.models import (
     TYPICAL_WEIGHTS,
     BuyingSignal,
@@ -54,24 +55,50 @@ def change_status(*, org: Organization, signal_id: UUID, status: str, by: str, o
     Being acted upon speaks for the source, being false against it: all its signals of the organisation weigh
     accordingly. Raises `BuyingSignal.DoesNotExist`, and `WrongStatus` for a step that `ALLOWED` does not have.
     """
-    wanted = SignalStatus(status)
     with transaction.atomic():
-        signal = _locked(org, signal_id)
-        before = SignalStatus(signal.status)
-        if wanted == before and signal.outcome == outcome:
-            return signal
-        if wanted != before and wanted not in ALLOWED[before]:
-            names = ", ".join(sorted(ALLOWED[before]))
-            raise WrongStatus(f"A signal that is {before.value} cannot become {wanted.value}; it can become {names}.")
-        if wanted == SignalStatus.ACTIVE and signal.expires_at <= timezone.now():
-            wanted = SignalStatus.EXPIRED  # what is taken back is as old as it is
-        signal.status, signal.outcome = wanted, outcome[:MAX_OUTCOME]
-        signal.handled_by, signal.handled_at = by, timezone.now()
-        signal.updated_at = timezone.now()
-        signal.save(update_fields=["status", "outcome", "handled_by", "handled_at", "updated_at"])
-        judged = _judge(org, signal.source, before, wanted)
+        lock_signals(org)
+        signal: BuyingSignal = BuyingSignal.objects.for_org(org).get(pk=signal_id)
+        judged = _change(org, signal, SignalStatus(status), by, outcome)
         refresh_scores(org, None if judged else [signal.business_id])
     return signal
+
+
+def change_statuses(
+    *, org: Organization, signal_ids: Collection[UUID], status: str, by: str
+) -> tuple[list[BuyingSignal], list[WrongStatus]]:
+    """`change_status` of many, for which scores are computed once: those that were changed, and why others were not."""
+    changed: list[BuyingSignal] = []
+    refused: list[WrongStatus] = []
+    judged = False
+    with transaction.atomic():
+        lock_signals(org)
+        for signal in BuyingSignal.objects.for_org(org).filter(pk__in=signal_ids).order_by("pk"):
+            try:
+                judged |= _change(org, signal, SignalStatus(status), by, "")
+            except WrongStatus as error:
+                refused.append(error)
+            else:
+                changed.append(signal)
+        if changed:
+            refresh_scores(org, None if judged else {signal.business_id for signal in changed})
+    return changed, refused
+
+
+def _change(org: Organization, signal: BuyingSignal, wanted: SignalStatus, by: str, outcome: str) -> bool:
+    """Store the step; whether it tells something of the signal's source."""
+    before = SignalStatus(signal.status)
+    if wanted == before and signal.outcome == outcome:
+        return False
+    if wanted != before and wanted not in ALLOWED[before]:
+        names = ", ".join(sorted(ALLOWED[before]))
+        raise WrongStatus(f"A signal that is {before.value} cannot become {wanted.value}; it can become {names}.")
+    if wanted == SignalStatus.ACTIVE and signal.expires_at <= timezone.now():
+        wanted = SignalStatus.EXPIRED  # what is taken back is as old as it is
+    signal.status, signal.outcome = wanted, outcome[:MAX_OUTCOME]
+    signal.handled_by, signal.handled_at = by, timezone.now()
+    signal.updated_at = timezone.now()
+    signal.save(update_fields=["status", "outcome", "handled_by", "handled_at", "updated_at"])
+    return _judge(org, signal.source, before, wanted)
 
 
 def confirm(*, org: Organization, signal_id: UUID, by: str) -> BuyingSignal:
@@ -80,19 +107,15 @@ def confirm(*, org: Organization, signal_id: UUID, by: str) -> BuyingSignal:
     Raises `BuyingSignal.DoesNotExist`, and `WrongStatus` if it does not wait for a review.
     """
     with transaction.atomic():
-        signal = _locked(org, signal_id)
+        lock_signals(org)
+        signal: BuyingSignal = BuyingSignal.objects.for_org(org).get(pk=signal_id)
         if not signal.needs_review or signal.status != SignalStatus.ACTIVE:
             raise WrongStatus("The signal does not wait for a review.")
         signal.needs_review, signal.handled_by = False, by
         signal.handled_at = signal.updated_at = timezone.now()
         signal.save(update_fields=["needs_review", "handled_by", "handled_at", "updated_at"])
+        refresh_scores(org, [signal.business_id])  # first: alerts compare with the score
         announce([signal], org=org)
-        refresh_scores(org, [signal.business_id])
-    return signal
-
-
-def _locked(org: Organization, signal_id: UUID) -> BuyingSignal:
-    signal: BuyingSignal = BuyingSignal.objects.for_org(org).select_for_update(no_key=True).get(pk=signal_id)
     return signal
 
 
@@ -105,9 +128,8 @@ def _judge(org: Organization, source: str, before: SignalStatus, after: SignalSt
         changes[_JUDGED[after]] += 1
     if not any(changes.values()):
         return False
-    SourceReliability.objects.for_org(org).get_or_create(org=org, source=source[:60])
-    rows = SourceReliability.objects.for_org(org).filter(source=source[:60])
-    rows.update(
+    row, _ = SourceReliability.objects.for_org(org).get_or_create(org=org, source=source)
+    SourceReliability.objects.for_org(org).filter(pk=row.pk).update(
         updated_at=timezone.now(), **{name: Greatest(0, F(name) + change) for name, change in changes.items() if change}
     )
     return True
@@ -164,12 +186,13 @@ def record_signal(
         fingerprint=fingerprint_of(signal_type, OWN_RULE, str(business_id), *identity),
     )
     with transaction.atomic():
+        lock_signals(org)
         signals = BuyingSignal.objects.for_org(org)
         signals.bulk_create([signal], ignore_conflicts=True)
         stored: BuyingSignal = signals.get(fingerprint=signal.fingerprint)
         if is_new := stored.pk == signal.pk:
-            announce([stored], org=org)
             refresh_scores(org, [business_id])
+            announce([stored], org=org)
     return stored, is_new
 
 
@@ -182,8 +205,9 @@ def expire_signals(org: Organization) -> int:
     total = 0
     while True:
         with transaction.atomic():
+            lock_signals(org)
             over = BuyingSignal.objects.for_org(org).filter(status=SignalStatus.ACTIVE, expires_at__lte=timezone.now())
-            rows = list(over.select_for_update(skip_locked=True).values_list("pk", "business_id")[:EXPIRED_AT_ONCE])
+            rows = list(over.values_list("pk", "business_id")[:EXPIRED_AT_ONCE])
             if not rows:
                 return total
             keys, companies = zip(*rows, strict=True)

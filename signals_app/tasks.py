@@ -6,10 +6,10 @@ from typing import Any
 from oppspot.jobs.context import Context
 from oppspot.jobs.registry import function
 from oppspot.organizations.models import Organization
-from signals_app.events import DetectionRun, ScoresRefresh
+from signals_app.events import DetectionRun, LogsTidy, ScoresRefresh
 from signals_app.scoring import refresh_scores
 from signals_app.services import expire_signals
-from signals_app.watching import detect_for_watched
+from signals_app.watching import delete_old_passes, detect_for_watched
 
 DETECTION_TIMEOUT_S = 3_600.0
 
@@ -37,3 +37,8 @@ def refresh(ctx: Context, data: ScoresRefresh) -> dict[str, Any]:
         ctx.step(f"scores {org.pk}", partial(refresh_scores, org))
         ctx.progress(done, len(organizations))
     return {"organizations": len(organizations)}
+
+
+@function(on=LogsTidy)
+def tidy_passes(ctx: Context, data: LogsTidy) -> dict[str, int]:
+    return {"detection passes": delete_old_passes()}

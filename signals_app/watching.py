@@ -16,6 +16,7 @@ from signals_app.models import DetectionPass
 # Detecting twice what was detected before changes nothing.
 OVERLAP = timedelta(hours=6)
 MAX_UNREADABLE = 50
+KEPT = timedelta(days=90)  # of accounts of passes
 
 
 def watched_with_news(org: Organization, *, since: datetime | None) -> list[Any]:
@@ -43,3 +44,12 @@ def detect_for_watched(org: Organization, *, on_batch: Callable[[int], Any] = la
     this.finished_at = timezone.now()
     this.save()
     return this
+
+
+def delete_old_passes(*, older_than: timedelta = KEPT) -> int:
+    """Delete the accounts of old passes, but the last that ended of each organisation, where the next goes on."""
+    later = DetectionPass.all_orgs.filter(
+        org=OuterRef("org"), started_at__gt=OuterRef("started_at"), finished_at__isnull=False
+    )
+    old = DetectionPass.all_orgs.filter(Exists(later), started_at__lt=timezone.now() - older_than)
+    return old.delete()[0]

@@ -21,6 +21,7 @@ from businesses.watchlists import (
     delete_watchlist,
     edit_watchlist,
     entries_of,
+    exclusions_of,
     remove_businesses,
 )
 from oppspot.core.admin import LINK, LargeTableAdmin, ReadOnlyMixin, column
@@ -63,7 +64,15 @@ class WatchlistAdmin(ModelAdmin):
     search_fields = ["name"]
     autocomplete_fields = ["org"]
     ordering = ["-created_at"]
-    details = ["companies_link", "upload_link", "shown_search", "created_by", "created_at", "updated_at"]
+    details = [
+        "companies_link",
+        "removed_link",
+        "upload_link",
+        "shown_search",
+        "created_by",
+        "created_at",
+        "updated_at",
+    ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Watchlist]:
         watchlists: QuerySet[Watchlist] = super().get_queryset(request).select_related("org")
@@ -147,6 +156,12 @@ class WatchlistAdmin(ModelAdmin):
         url = reverse("admin:businesses_watchlistentry_changelist", query={"watchlist": watchlist.pk})
         return format_html('<a class="{}" href="{}">{} on the list</a>', LINK, url, f"{count:,}")
 
+    @column("Removed by hand")
+    def removed_link(self, watchlist: Watchlist) -> str:
+        count = exclusions_of(org=watchlist.org, watchlist_id=watchlist.pk).count()
+        url = reverse("admin:businesses_watchlistexclusion_changelist", query={"watchlist": watchlist.pk})
+        return format_html('<a class="{}" href="{}">{} stay off when it is filled</a>', LINK, url, f"{count:,}")
+
     @column("Add from a file")
     def upload_link(self, watchlist: Watchlist) -> str:
         url = reverse("admin:businesses_watchlist_upload", args=[watchlist.pk])
@@ -187,14 +202,14 @@ class WatchlistFilter(admin.SimpleListFilter):
         """One that is not there narrows, too: to nothing."""
         return self.value() is not None
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[WatchlistEntry]) -> QuerySet[WatchlistEntry]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value()
         return queryset.filter(watchlist=as_uuid(value) or NO_LIST) if value else queryset
 
 
 @admin.register(WatchlistEntry)
 class WatchlistEntryAdmin(LargeTableAdmin):
-    """Companies on watchlists: added and removed, never edited."""
+    """Companies on watchlists: added and removed, never edited. What is removed stays off when the list is filled."""
 
     form = EntryForm
     list_display = ["shown_company", "number", "town", "shown_list", "organisation", "matched_by", "added"]
@@ -246,7 +261,10 @@ class WatchlistEntryAdmin(LargeTableAdmin):
         obj.pk, obj.org, obj._state.adding = entry.pk, org, False
 
     def delete_model(self, request: HttpRequest, obj: WatchlistEntry) -> None:
-        remove_businesses(org=obj.org, watchlist_id=obj.watchlist_id, business_ids=[obj.business_id])
+        remove_businesses(
+            org=obj.org, watchlist_id=obj.watchlist_id, business_ids=[obj.business_id],
+            removed_by=f"user:{request.user.pk}",
+        )  # fmt: skip
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[WatchlistEntry]) -> None:
         for entry in queryset:

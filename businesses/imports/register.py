@@ -68,6 +68,7 @@ def import_register(
                 f"The register is of {latest}; this snapshot, of {snapshot_on}, is older and takes it back. "
                 "No events are written."
             )
+        run.since = latest
         run.write_events = write_events and bool(has_register) and not (latest and latest > snapshot_on)
         _execute(run)
         report.rejected = rejects.count
@@ -94,6 +95,7 @@ class _Run:
     report: ImportReport
     show_progress: bool
     write_events: bool = False
+    since: date | None = None  # the snapshot before
 
     def __post_init__(self) -> None:
         self.day = self.snapshot_on.isoformat()
@@ -141,6 +143,7 @@ def _execute(run: _Run) -> None:
             if _versions(run.paths) != before:
                 raise InvalidInput("A file was changed while it was read; nothing was written.")
             _write(run)
+            _tell_overdue(run)
             run.cursor.execute(sql.DROP_STAGING)
             transaction.set_rollback(run.report.dry_run)
     if not run.report.dry_run and run.report.inserted + run.report.changed:
@@ -230,8 +233,15 @@ def _write(run: _Run) -> None:
         cursor.execute(sql.INSERT)
         report.inserted = cursor.rowcount
         if run.write_events:
-            cursor.execute(sql.INCORPORATED_EVENTS)
+            cursor.execute(sql.NEW_EVENTS)
             report.events += cursor.rowcount
+
+
+def _tell_overdue(run: _Run) -> None:
+    """What is news although no row has changed."""
+    if run.write_events and run.since is not None:
+        run.cursor.execute(sql.overdue_events(since=run.since, snapshot_on=run.snapshot_on))
+        run.report.events += run.cursor.rowcount
 
 
 def _is_bulk(cursor: Any, staged: int) -> bool:

@@ -71,14 +71,33 @@ def _charges(side: str) -> str:
     return f"jsonb_build_object({counts})"
 
 
+def _words(side: str) -> str:
+    lines = ", ".join(f"{side}.{name}" for name in ADDRESS if name != "country")
+    return (
+        f"(SELECT array_agg(w ORDER BY w) FROM regexp_split_to_table(lower(concat_ws(' ', {lines})), '\\W+') w "
+        "WHERE w <> '')"
+    )
+
+
+def _codes(side: str) -> str:
+    return f"(SELECT array_agg(code ORDER BY code) FROM unnest({side}.sic_codes) code)"
+
+
+# As in `businesses.profiles`: the same words cut into other lines, or a country that only one side names, are no move.
+# The words are only looked at where the columns differ: it takes long.
+IS_MOVED = f"""
+    CASE WHEN ({", ".join(f"b.{name}" for name in ADDRESS)}) = ({", ".join(f"s.{name}" for name in ADDRESS)}) THEN false
+         WHEN b.country <> s.country AND b.country <> '' AND s.country <> '' THEN true
+         ELSE {_words("b")} IS DISTINCT FROM {_words("s")} END
+"""
 # kind, whether it happened, the value before (b) and after (s), and what else the payload tells.
 CHANGES = ",\n".join(
     f"('{kind}', {happened}, {before}, {after}, {more})"
     for kind, happened, before, after, more in (
-        ("name_changed", "b.name <> s.name", "to_jsonb(b.name)", "to_jsonb(s.name)", "'{}'::jsonb"),
+        ("name_changed", "lower(b.name) <> lower(s.name)", "to_jsonb(b.name)", "to_jsonb(s.name)", "'{}'::jsonb"),
         (
             "address_changed",
-            f"({', '.join(f'b.{name}' for name in ADDRESS)}) <> ({', '.join(f's.{name}' for name in ADDRESS)})",
+            IS_MOVED,
             _address("b"),
             _address("s"),
             "'{}'",
@@ -91,7 +110,13 @@ CHANGES = ",\n".join(
             "to_jsonb(s.status)",
             "jsonb_build_object('before_raw', b.status_raw, 'after_raw', s.status_raw)",
         ),
-        ("sic_changed", "b.sic_codes <> s.sic_codes", "to_jsonb(b.sic_codes)", "to_jsonb(s.sic_codes)", "'{}'"),
+        (
+            "sic_changed",
+            f"b.sic_codes <> s.sic_codes AND {_codes('b')} IS DISTINCT FROM {_codes('s')}",
+            "to_jsonb(b.sic_codes)",
+            "to_jsonb(s.sic_codes)",
+            "'{}'",
+        ),
         (
             "accounts_category_changed",
             "b.accounts_category <> s.accounts_category",
@@ -126,10 +151,37 @@ CHANGE_EVENTS = _events(
     tables="import_rows s JOIN businesses b ON b.company_number = s.company_number"
     " AND b.register_hash IS NOT NULL AND b.register_snapshot_on <= s.register_snapshot_on",
 )
-INCORPORATED_EVENTS = _events(
+# The numbers of foreign companies' branches in England, Scotland and Northern Ireland: their date is that on which the
+# first establishment here opened. An overseas entity (OE) only owns land here: neither founded nor opened anything.
+BRANCH = "s.company_number ~ '^(FC|SF|NF)'"
+NEW_EVENTS = _events(
     business="s.id",
     happened_on="s.incorporated_on",
-    changes="('incorporated', true, NULL::jsonb, jsonb_build_object("
-    "'name', s.name, 'number', s.company_number, 'incorporated_on', s.incorporated_on), '{}'::jsonb)",
+    changes=f"""
+        ('incorporated', NOT {BRANCH} AND s.company_number NOT LIKE 'OE%', NULL::jsonb, jsonb_build_object(
+            'name', s.name, 'number', s.company_number, 'incorporated_on', s.incorporated_on), '{{}}'::jsonb),
+        ('branch_registered', {BRANCH}, NULL, jsonb_build_object(
+            'name', s.name, 'number', s.company_number, 'country_of_origin', s.country_of_origin), '{{}}')
+    """,
     tables="import_rows s JOIN businesses b USING (id)",
 )
+
+
+def overdue_events(*, since: date, snapshot_on: date) -> str:
+    """Companies of the snapshot whose accounts fell due since the last one, and are not there.
+
+    Their rows need not have changed: only time has passed. The fingerprint is that of `companies_house_overdue`, so
+    that an event is once for each due date, whichever source tells of it. Insolvent companies file no accounts.
+    """
+    return f"""
+    INSERT INTO business_events (business_id, kind, occurred_on, source, source_url, payload, fingerprint)
+    SELECT b.id, 'accounts_overdue', b.accounts_next_due_on + 1, '{NAME}', '{COMPANY_URL}' || b.company_number,
+           jsonb_build_object('due_on', b.accounts_next_due_on, 'last_made_up_on', b.accounts_last_made_up_on,
+                              'snapshot_on', '{snapshot_on.isoformat()}'),
+           encode(substr(sha256(convert_to(concat_ws(
+               chr(31), 'accounts_overdue', b.company_number, b.accounts_next_due_on), 'UTF8')), 1, 16), 'hex')::uuid
+    FROM businesses b JOIN import_keys k USING (company_number)
+    WHERE b.accounts_next_due_on >= '{since.isoformat()}' AND b.accounts_next_due_on < '{snapshot_on.isoformat()}'
+      AND b.status IN ('active', 'strike_off_proposed')
+    ON CONFLICT (fingerprint) DO NOTHING
+    """

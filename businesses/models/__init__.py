@@ -4,7 +4,7 @@ from businesses.models.events import BusinessEvent, EventKind, OrgEvent
 from businesses.models.people import Appointment, Officer
 from businesses.models.register import MAX_DESCRIPTION, SEPARATOR, Business, SicCode, Status, Words
 from businesses.models.sources import Feed, PullStatus, RequestBudget, SourceGap, SourcePull, SourceState
-from businesses.models.watchlists import Watchlist, WatchlistEntry
+from businesses.models.watchlists import Watchlist, WatchlistEntry, WatchlistExclusion
 
 __all__ = [
     "MAX_DESCRIPTION",
@@ -25,5 +25,6 @@ __all__ = [
     "Status",
     "Watchlist",
     "WatchlistEntry",
+    "WatchlistExclusion",
     "Words",
 ]

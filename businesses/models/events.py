@@ -19,6 +19,8 @@ class EventKind(models.TextChoices):
     STATUS_CHANGED = "status_changed", "Status changed"
     SIC_CHANGED = "sic_changed", "SIC codes changed"
     ACCOUNTS_CATEGORY_CHANGED = "accounts_category_changed", "Accounts category changed"
+    ACCOUNTS_OVERDUE = "accounts_overdue", "Accounts overdue"
+    BRANCH_REGISTERED = "branch_registered", "Branch of a foreign company registered"
     CHARGE_REGISTERED = "charge_registered", "Charge registered"
     CHARGE_SATISFIED = "charge_satisfied", "Charge satisfied"
     OFFICER_APPOINTED = "officer_appointed", "Officer appointed"

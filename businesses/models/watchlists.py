@@ -58,3 +58,21 @@ class WatchlistEntry(OrgOwned):
 
     def __str__(self) -> str:
         return f"{self.business_id} on {self.watchlist_id}"
+
+
+class WatchlistExclusion(OrgOwned):
+    """A company that somebody took off a watchlist: filling the list from its search leaves it out."""
+
+    watchlist = models.ForeignKey(Watchlist, on_delete=models.CASCADE, related_name="+")
+    business = models.ForeignKey(Business, on_delete=models.PROTECT, related_name="+")
+    removed_by = models.TextField(blank=True, default="", editable=False)
+    removed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "watchlist_exclusions"
+        constraints = [
+            models.UniqueConstraint(fields=["org", "watchlist", "business"], name="watchlist_exclusion_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.business_id} off {self.watchlist_id}"

@@ -17,11 +17,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from businesses import budgets
-from businesses.models import Business
 from businesses.sources.companies_house_api_fields import count_of, day_of, mapping_of, text_of
 from businesses.sources.companies_house_api_values import (
-    COMPARED,
-    agreeing,
     charge_counts_of,
     charge_of,
     control_of,
@@ -30,6 +27,7 @@ from businesses.sources.companies_house_api_values import (
     officer_of,
     profile_of,
 )
+from businesses.sources.companies_house_overdue import overdue_of
 from businesses.sources.pull import (
     BudgetSpent,
     Checkpoint,
@@ -155,12 +153,12 @@ class CompaniesHouseApi(PullSource):
         except ValueError as error:
             yield Unreadable(f"{company.number}, profile", str(error))
             return
-        stored = Business.objects.filter(company_number=company.number).only(*COMPARED).first()
         if profile.company.value != company.number:
             yield Unreadable(f"{company.number}, profile", f"company_number: is {profile.company.value}")
-        elif stored is not None:
+        else:
             company.state["profile_etag"] = answer.headers.get("etag", "")
-            yield agreeing(profile, stored)
+            yield profile
+            yield from overdue_of(data, profile)
 
     def _list(self, path: str, total: str, items_of: ItemsOf, company: _Company) -> Iterator[Item]:
         for page in self._pages(company, path, total):

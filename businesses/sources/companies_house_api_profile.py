@@ -1,15 +1,15 @@
 """A company's profile from the register's API as the columns of a business, in the words of the monthly file.
 
 The file and the API say the same in different ways (capitals, `micro-entity` for `MICRO ENTITY`), and a difference in
-words would be told as news. What the API does not say is left out: it is unknown, not gone.
+words would be told as news (`businesses.profiles` sees to other ways to write the same). What the API does not say is
+left out: it is unknown, not gone.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from businesses.models import Business
 from businesses.normalise import normalise_company_number
 from businesses.sources.base import MAX_INDEXED_BYTES
 from businesses.sources.companies_house import COMPANY_URL, status_of
@@ -28,8 +28,6 @@ from businesses.sources.companies_house_values import first_line
 from businesses.sources.pull import CompanyKey, Profile
 
 STRIKE_OFF = "active-proposal-to-strike-off"
-ADDRESS = ("address_line1", "address_line2", "town", "county", "country", "postcode")
-COMPARED = ("name", "sic_codes", "previous_names", *ADDRESS)  # columns that `agreeing` reads
 # The API's `company_status` (and `company_status_detail`) in the file's words; another keeps its own.
 _STATUSES = {
     "active": "Active",
@@ -43,7 +41,6 @@ _ACCOUNTS = {"no-accounts-type-available": "ACCOUNTS TYPE NOT AVAILABLE"}
 NO_ACCOUNTS = "NO ACCOUNTS FILED"
 _COMMUNITY = "community-interest-company"  # a category of its own in the file, a subtype in the API
 _SIC = re.compile(r"[0-9]{4,5}")
-_WORD = re.compile(r"\w+")
 
 
 def profile_of(data: Mapping[str, Any], *, on: date) -> Profile:
@@ -83,37 +80,6 @@ def charge_counts_of(number: str, data: Mapping[str, Any], *, on: date) -> Profi
         "charges_satisfied": satisfied,
     }
     return Profile(CompanyKey("number", number), values, on, f"{COMPANY_URL}{number}/charges")
-
-
-def agreeing(profile: Profile, stored: Business) -> Profile:
-    """`profile` without what is stored in other words: an address cut into other lines, codes in another order."""
-    said = dict(profile.values)
-    if "name" in said and said["name"].casefold() == stored.name.casefold():
-        del said["name"]
-    if "sic_codes" in said and sorted(said["sic_codes"]) == sorted(stored.sic_codes):
-        del said["sic_codes"]
-    if "previous_names" in said and _names(said["previous_names"]) == _names(stored.previous_names):
-        del said["previous_names"]
-    if said.keys() >= set(ADDRESS) and _is_same_place(said, {name: getattr(stored, name) for name in ADDRESS}):
-        for name in ADDRESS:
-            if name != "country" or stored.country or not said[name]:  # a country not known yet is filled in
-                del said[name]
-    return Profile(profile.company, said, profile.on, profile.url)
-
-
-def _names(previous: Sequence[Mapping[str, Any]]) -> set[tuple[Any, Any]]:
-    return {(each.get("name"), each.get("changed_on")) for each in previous}
-
-
-def _is_same_place(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    """Whether two addresses are the same words; a country that only one of them names makes no difference."""
-    countries = {address["country"] for address in (one, other)} - {""}
-    return len(countries) <= 1 and _words(one) == _words(other)
-
-
-def _words(address: Mapping[str, Any]) -> list[str]:
-    lines = (address[name].casefold() for name in ADDRESS if name != "country")
-    return sorted(_WORD.findall(" ".join(lines)))
 
 
 def _standing(data: Mapping[str, Any]) -> dict[str, Any]:

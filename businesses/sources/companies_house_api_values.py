@@ -27,12 +27,10 @@ from businesses.sources.companies_house_api_fields import (
     text_of,
     texts_of,
 )
-from businesses.sources.companies_house_api_profile import COMPARED, agreeing, charge_counts_of, profile_of
+from businesses.sources.companies_house_api_profile import charge_counts_of, profile_of
 from businesses.sources.pull import CompanyKey, Office, Seen
 
 __all__ = [
-    "COMPARED",
-    "agreeing",
     "charge_counts_of",
     "charge_of",
     "control_of",

@@ -18,15 +18,13 @@ from urllib.parse import quote
 from django.conf import settings
 from django.utils import timezone
 
-from businesses.models import Business, SourceState
-from businesses.sources.companies_house_api_values import agreeing
+from businesses.models import SourceState
 from businesses.sources.companies_house_stream_values import Line, line_of
 from businesses.sources.pull import (
     BudgetSpent,
     Checkpoint,
     Gap,
     Item,
-    Profile,
     PullSource,
     Selection,
     Target,
@@ -84,8 +82,6 @@ class CompaniesHouseStream(PullSource):
             for raw in ahead.lines(poll_s=POLL_S, should_stop=self._should_stop):
                 if raw:
                     line = line_of(raw, stream=target.key, today=timezone.now().date())
-                    if batch.clashes(line):
-                        yield from batch.end(position)
                     is_first = position.timepoint is None and line.timepoint is not None
                     position.pass_(line)
                     batch.add(line)
@@ -175,18 +171,12 @@ class _Batch:
     def _clear(self) -> None:
         self.lines, self.began_at = 0, time.monotonic()
         self._items: list[Item] = []
-        self._profiles: set[str] = set()
-
-    def clashes(self, line: Line) -> bool:
-        """It tells of a company whose profile the batch has already: what is stored would not be what came before."""
-        return any(isinstance(item, Profile) and item.company.value in self._profiles for item in line.items)
 
     def add(self, line: Line) -> None:
         if not self.lines:
             self.began_at = time.monotonic()
         self.lines += 1
         self._items += line.items
-        self._profiles.update(item.company.value for item in line.items if isinstance(item, Profile))
 
     @property
     def is_due(self) -> bool:
@@ -198,14 +188,6 @@ class _Batch:
 
     def end(self, position: _Position) -> Iterator[Item]:
         """Its items and the checkpoint."""
-        stored: dict[str, Business] = {}
-        if self._profiles:
-            rows = Business.objects.filter(company_number__in=self._profiles).defer("embedding", "search_vector")
-            stored = {row.company_number: row for row in rows if row.company_number is not None}
-        for item in self._items:
-            if isinstance(item, Profile) and item.company.value in stored:
-                yield agreeing(item, stored[item.company.value])
-            else:
-                yield item
+        yield from self._items
         self._clear()
         yield position.checkpoint()

@@ -21,6 +21,7 @@ from businesses.sources.companies_house_api_values import (
     officer_of,
     profile_of,
 )
+from businesses.sources.companies_house_overdue import overdue_of
 from businesses.sources.pull import Office, Profile, Seen, Unreadable
 
 MAX_TIMEPOINT = 2**63 - 1  # what Postgres stores
@@ -32,7 +33,7 @@ Read = Callable[[str, Mapping[str, Any], date], Sequence[Fact]]
 
 _COMPANY = re.compile(r"/?company/([^/]+)")
 _READ: dict[str, Read] = {
-    "company-profile": lambda number, data, on: [profile_of(data, on=on)],
+    "company-profile": lambda number, data, on: _profile(data, on),
     "filing-history": lambda number, data, on: filing_of(number, data),
     "company-charges": lambda number, data, on: charge_of(number, data),
     "company-officers": lambda number, data, on: officer_of(number, data),
@@ -83,6 +84,11 @@ def _reader(kind: str) -> Read | None:
 
 def _control(number: str, data: Mapping[str, Any], on: date) -> Sequence[Fact]:
     return control_of(number, data)
+
+
+def _profile(data: Mapping[str, Any], on: date) -> Sequence[Fact]:
+    profile = profile_of(data, on=on)
+    return [profile, *overdue_of(data, profile)]
 
 
 def _resource(envelope: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

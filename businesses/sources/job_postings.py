@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from businesses.facts import resolve
+from businesses.lookup import resolve
 from businesses.models import EventKind
 from businesses.pulling import watched_businesses
 from businesses.sources.careers_pages import careers_link, guesses, posting_links

@@ -7,6 +7,7 @@ import structlog
 from django.db.models import F, Q
 from django.utils import timezone
 
+from businesses.lookup import companies_by, meant
 from businesses.models import Business, EventKind, Feed, SourceState, Status
 from businesses.payloads import News
 from businesses.sources.news_names import Mention, chosen, mentions_of
@@ -95,15 +96,11 @@ def known_names(names: set[str]) -> Mapping[str, str | None]:
 
     Companies that are gone make no news; of several the only active one is meant.
     """
-    rows: dict[str, list[tuple[str, str]]] = {}
-    found = Business.objects.filter(name_normalised__in=names).exclude(status=Status.DISSOLVED)
-    for name, pk, status in found.values_list("name_normalised", "pk", "status"):
-        rows.setdefault(name, []).append((str(pk), status))
     known: dict[str, str | None] = {}
-    for name, companies in rows.items():
-        active = [pk for pk, status in companies if status == Status.ACTIVE]
-        only = active if len(companies) > 1 else [pk for pk, _ in companies]
-        known[name] = only[0] if len(only) == 1 else None
+    for name, companies in companies_by("name", names).items():
+        if there := [company for company in companies if company.status != Status.DISSOLVED]:
+            left = meant(there)
+            known[name] = str(left[0].id) if len(left) == 1 else None
     return known
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,9 +14,12 @@ from businesses.sources.plain_text import plain
 from businesses.sources.robots import MAX_BYTES, delay_of, is_allowed
 from oppspot.core.errors import PermanentError, RetryableError
 from oppspot.core.http import Answer, RefusedForGood, guarded_client
+from oppspot.jobs.models import RateBucket
 
 PAUSE_S = 1.0  # between two requests to one host
 MAX_WAIT_S = 30.0  # for one's turn; a longer queue is for later
+KEY = "web:"  # before the host, in the table of limits
+IDLE = timedelta(days=1)  # after which a host's turn says nothing
 MAX_KEPT = 32_000  # characters of a robots.txt that a checkpoint keeps for the day
 
 # The next free moment of a host, moved on by the pause, unless the queue is too long (then no row comes back).
@@ -94,7 +98,7 @@ class Visits:
 
     def _take_turn(self, url: str, pause_s: float) -> None:
         host = _host(url)
-        given = {"key": f"web:{host}"[:200], "pause": f"{pause_s} s", "longest": f"{MAX_WAIT_S} s"}
+        given = {"key": f"{KEY}{host}"[:200], "pause": f"{pause_s} s", "longest": f"{MAX_WAIT_S} s"}
         with connection.cursor() as cursor:
             cursor.execute(TAKE_TURN, given)
             row = cursor.fetchone()
@@ -102,6 +106,12 @@ class Visits:
             raise RetryableError(f"Too many requests wait for {host}.", retry_after=MAX_WAIT_S)
         if (wait := float(row[0])) > 0:
             time.sleep(wait)
+
+
+def forget_idle_hosts(*, idle: timedelta = IDLE) -> int:
+    """Delete the turns of hosts that were not visited for long; returns how many."""
+    deleted, _ = RateBucket.objects.filter(key__startswith=KEY, next_at__lt=timezone.now() - idle).delete()
+    return deleted
 
 
 def _host(url: str) -> str:

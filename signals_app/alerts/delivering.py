@@ -16,7 +16,8 @@ from oppspot.jobs.services import emit
 from oppspot.organizations.models import Organization
 from signals_app.alerts.events import AlertChannelDisabled, AlertDeliver
 from signals_app.alerts.messages import Message, body_for
-from signals_app.alerts.models import Alert, Attempt, Carried, Channel, Delivery, Purpose, Result, State
+from signals_app.alerts.models import Alert, AlertRule, Attempt, Carried, Channel, Delivery, Purpose, Result, State
+from signals_app.alerts.times import sending_time
 from signals_app.alerts.transports import Sent, send
 
 # Seconds between tries, as the Standard Webhooks specification suggests; about 28 hours together.
@@ -84,18 +85,18 @@ def try_delivery(*, org: Organization, delivery: Delivery) -> str:
     No transaction is open while the other side takes its time. A try counts once it is begun: after a crash there is
     another with the same message id, but not for ever.
     """
-    channel = delivery.channel
     if delivery.state != State.PENDING or delivery.next_try_at is None:
         return delivery.state
     started_at = timezone.now()
     if delivery.next_try_at > started_at + EARLY:
         return delivery.state
-    if not channel.is_enabled and delivery.purpose != Purpose.TEST:
-        _end(org, delivery, State.ABANDONED, f"The channel is disabled: {channel.disabled_reason}")
-        return State.ABANDONED
-    if delivery.tries > len(RETRIES_S):
-        _end(org, delivery, State.FAILED, "Its worker vanished at the last try.")
-        return State.FAILED
+    if given_up := _given_up(delivery):
+        _end(org, delivery, *given_up)
+        return given_up[0]
+    loud_at = _loud_at(org, delivery, max(started_at, delivery.next_try_at))
+    if loud_at > started_at + EARLY:
+        _postpone(org, delivery, loud_at)
+        return State.PENDING
     attempt = _begin(org, delivery, started_at)
     if attempt is None:
         return delivery.state
@@ -103,6 +104,36 @@ def try_delivery(*, org: Organization, delivery: Delivery) -> str:
     sent = send(delivery)
     attempt.duration_ms = round((time.monotonic() - clock) * 1_000)
     return _record(org, delivery, attempt, sent)
+
+
+def _given_up(delivery: Delivery) -> tuple[State, str] | None:
+    """How a delivery ends that is not tried any more, and why."""
+    channel = delivery.channel
+    if not channel.is_enabled and delivery.purpose != Purpose.TEST:
+        return State.ABANDONED, f"The channel is disabled: {channel.disabled_reason}"
+    if delivery.tries > len(RETRIES_S):
+        return State.FAILED, "Its worker vanished at the last try."
+    return None
+
+
+def _loud_at(org: Organization, delivery: Delivery, at: datetime) -> datetime:
+    """`at`, or the end of the quiet hours of the rule it is for: they are for retries and late workers, too.
+
+    What a person sends again is sent at once.
+    """
+    carried = Carried.objects.for_org(org).filter(delivery=delivery)
+    rule = AlertRule.objects.for_org(org).filter(pk__in=carried.values("alert__rule"), quiet_from__isnull=False).first()
+    if rule is None:
+        return at
+    is_by_hand = delivery.tries == 0 and Attempt.objects.for_org(org).filter(delivery=delivery).exists()
+    return at if is_by_hand else sending_time(rule, at)
+
+
+def _postpone(org: Organization, delivery: Delivery, at: datetime) -> None:
+    with transaction.atomic():
+        seen = Delivery.objects.for_org(org).filter(pk=delivery.pk, state=State.PENDING, tries=delivery.tries)
+        if seen.filter(next_try_at=delivery.next_try_at).update(next_try_at=at):
+            wake(org=org, delivery=delivery, at=at)
 
 
 def _begin(org: Organization, delivery: Delivery, at: datetime) -> Attempt | None:
@@ -136,11 +167,10 @@ def _record(org: Organization, delivery: Delivery, attempt: Attempt, sent: Sent)
 
 def _after_failure(org: Organization, delivery: Delivery, sent: Sent, at: datetime) -> str:
     reason = sent.answer or sent.result.label
-    if why := _why_to_disable(org, delivery, sent, at):
-        disable_channel(org=org, channel_id=delivery.channel_id, reason=why)
-        _end(org, delivery, State.FAILED, reason)
-        return State.FAILED
     is_last = delivery.tries > len(RETRIES_S) or sent.is_hopeless or delivery.purpose == Purpose.TEST
+    if why := _why_to_disable(org, delivery, sent, at, is_last=is_last):
+        disable_channel(org=org, channel_id=delivery.channel_id, reason=why)
+        is_last = True
     if is_last:
         _end(org, delivery, State.FAILED, reason)
         return State.FAILED
@@ -156,8 +186,12 @@ def pause_before(delivery: Delivery, retry_after: float | None) -> timedelta:
     return timedelta(seconds=max(RETRIES_S[delivery.tries - 1] * spread, retry_after or 0))
 
 
-def _why_to_disable(org: Organization, delivery: Delivery, sent: Sent, at: datetime) -> str:
-    """Notes since when the channel fails; empty unless that is too long, or the other side is gone."""
+def _why_to_disable(org: Organization, delivery: Delivery, sent: Sent, at: datetime, *, is_last: bool) -> str:
+    """Notes since when the channel fails; empty unless that is too long, or the other side is gone.
+
+    It is too long when a delivery has had its last try: a channel that is seldom used would be disabled by its first
+    failure in a week, because the one before was never followed by a success.
+    """
     if sent.is_gone:
         return f"It answered with status {sent.status_code}: nobody is there any more."
     if delivery.purpose == Purpose.TEST:
@@ -165,7 +199,7 @@ def _why_to_disable(org: Organization, delivery: Delivery, sent: Sent, at: datet
     channels = Channel.objects.for_org(org).filter(pk=delivery.channel_id)
     channels.filter(failing_since=None).update(failing_since=at)
     since = channels.values_list("failing_since", flat=True).get()
-    if since is not None and at - since >= DISABLED_AFTER:
+    if is_last and since is not None and at - since >= DISABLED_AFTER:
         return f"Every try since {since:%Y-%m-%d %H:%M} UTC failed, the last so: {sent.answer or sent.result.label}"
     return ""
 

@@ -164,8 +164,9 @@ def notify(
 ) -> list[Delivery]:
     """A message through channels of `org`, with retries and the delivery log; in the caller's transaction.
 
-    A second call with the `dedupe_key` (150 characters at most) sends nothing to the channels that have the message:
-    the new deliveries come back. Raises `InvalidInput` for a channel that is missing or another organisation's.
+    A second call with the `dedupe_key` (150 characters at most) sends nothing to the channels that have the message,
+    as long as the log holds it (`retention`): the new deliveries come back. Raises `InvalidInput` for a channel that
+    is missing or another organisation's.
     """
     if not 1 <= len(dedupe_key) <= MAX_KEY:
         raise InvalidInput(f"dedupe_key: 1 to {MAX_KEY} characters, not {len(dedupe_key)}.")

@@ -11,8 +11,9 @@ from signals_app.alerts.delivering import try_delivery, wake_forgotten
 from signals_app.alerts.events import AlertChannelDisabled, AlertDeliver, AlertDigestSend, AlertDigestsStart
 from signals_app.alerts.models import Delivery
 from signals_app.alerts.raising import raise_alerts, send_digest, start_due_digests
+from signals_app.alerts.retention import delete_old_alerts
 from signals_app.alerts.services import tell_admins_of_disabled_channel
-from signals_app.events import BuyingSignalDetected
+from signals_app.events import BuyingSignalDetected, LogsTidy
 
 
 @function(on=BuyingSignalDetected, retries=10, timeout=60)
@@ -55,3 +56,8 @@ def tell_admins(ctx: Context, data: AlertChannelDisabled) -> dict[str, Any]:
     if ctx.org is None:
         return {"told": 0}
     return {"told": tell_admins_of_disabled_channel(org=ctx.org, event=data, once=ctx.step)}
+
+
+@function(on=LogsTidy)
+def tidy(ctx: Context, data: LogsTidy) -> dict[str, int]:
+    return delete_old_alerts()

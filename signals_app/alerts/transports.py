@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parseaddr
 from http import HTTPStatus
+from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMessage
@@ -12,12 +13,14 @@ from django.utils import timezone
 
 from oppspot.core.errors import NotConfigured, OutsideCallError
 from oppspot.core.http import RefusedAnswer, RefusedForNow, TooLarge, guarded_client
+from oppspot.jobs.redaction import redacted
 from signals_app.alerts.messages import MAX_SUBJECT, one_line
 from signals_app.alerts.models import Channel, ChannelKind, Delivery, Result
-from signals_app.alerts.secrets import signed_headers
+from signals_app.alerts.secrets import signed_headers, signing_secrets
 
 SECONDS = 15.0  # for one try, names and all bytes included
-MAX_EXCERPT = 1_000  # characters
+MAX_EXCERPT = 500  # characters
+TELLING = 12  # characters from which on a part of a URL may be what makes it a secret
 MAX_ANSWER_BYTES = 20_000
 NO_EMAIL = "django.core.mail.backends.dummy.EmailBackend"
 
@@ -97,7 +100,7 @@ def _post(channel: Channel, body: str, headers: dict[str, str]) -> Sent:
         return Sent(
             Result.REFUSED,
             status_code=error.answer_status,
-            answer=_excerpt(error.message),
+            answer=" ".join(filter(None, [error.message, _kept(channel, error.excerpt)])),
             retry_after=error.retry_after if isinstance(error, RefusedForNow) else None,
             is_gone=error.answer_status == HTTPStatus.GONE,
         )
@@ -105,7 +108,17 @@ def _post(channel: Channel, body: str, headers: dict[str, str]) -> Sent:
         return Sent(Result.UNREACHED, answer=_excerpt(error.message))
     if answer.is_unchanged:
         return Sent(Result.REFUSED, status_code=answer.status, answer="An answer to another question.")
-    return Sent(Result.DELIVERED, status_code=answer.status, answer=_excerpt(answer.text()))
+    return Sent(Result.DELIVERED, status_code=answer.status, answer=_kept(channel, answer.text()))
+
+
+def _kept(channel: Channel, body: str) -> str:
+    """What the log keeps of an answer: servers quote what they were sent, and some of that is secret."""
+    url = urlsplit(channel.address)
+    parts = {*url.path.split("/"), *(value for _, value in parse_qsl(url.query))}
+    secrets = {channel.address, *signing_secrets(channel), *(part for part in parts if len(part) >= TELLING)}
+    for secret in sorted(secrets, key=len, reverse=True):
+        body = body.replace(secret, "[secret]")
+    return _excerpt(redacted(body))
 
 
 def _excerpt(text: str) -> str:

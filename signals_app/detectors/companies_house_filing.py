@@ -1,9 +1,10 @@
 """What filings and changes of the register mean, by a table: names, constitution, accounts, re-registration."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Any
 
-from businesses.payloads import Changed, Filing
+from businesses.payloads import Changed, Filing, Overdue
 from signals_app.detectors.base import Detection, Detector, Fact, History
 from signals_app.detectors.reading import filings, form, grouped, is_new, is_of_constitution, made, near, quotes, read
 from signals_app.detectors.rules import Rule, RuleFile, RuleTable, Strict, load_rules
@@ -16,6 +17,7 @@ class FilingRules(RuleTable):
     new_company: Rule
     pivot: Rule
     accounting_distress: Rule
+    risk_late_filing: Rule
 
 
 class FilingLimits(Strict):
@@ -24,6 +26,7 @@ class FilingLimits(Strict):
     same_days: int
     founding_days: int
     allotment_days: int
+    lag_days: int
     shortened: int
     shortened_days: int
 
@@ -47,6 +50,7 @@ class FilingFile(RuleFile):
 FILE = load_rules("companies_house_filing", FilingFile)
 LIMITS = FILE.limits
 TYPE = SignalType.COMPANIES_HOUSE_FILING
+GONE = frozenset({"insolvent", "dissolved"})
 NEW = frozenset({"NEWINC", "LLIN01", "IN01"})
 
 
@@ -61,6 +65,7 @@ class CompaniesHouseFiling(Detector):
         yield from _incorporation(history, filed)
         yield from _pivots(history)
         yield from _distress(filed)
+        yield from _overdue(history, filed)
 
 
 def _by_table(history: History, filed: Sequence[tuple[Fact, Filing]]) -> Iterator[Detection]:
@@ -159,3 +164,18 @@ def _distress(filed: Sequence[tuple[Fact, Filing]]) -> Iterator[Detection]:
     for group in grouped(shortened, LIMITS.shortened_days):
         if len(group) >= LIMITS.shortened:
             yield made(TYPE, FILE.rules.accounting_distress, FILE.version, quotes(group))
+
+
+def _overdue(history: History, filed: Sequence[tuple[Fact, Filing]]) -> Iterator[Detection]:
+    """Accounts that did not come: one detection for each due date. Of a company that is wound up none are expected."""
+    if history.company.status in GONE:
+        return
+    came = [fact.on for fact, filing in filed if form(filing) == "AA"]
+    by_day: dict[date, list[Fact]] = {}
+    for fact, overdue in read(history, "accounts_overdue", Overdue):
+        if overdue.due_on is not None:
+            by_day.setdefault(overdue.due_on, []).append(fact)
+    for due_on, facts in sorted(by_day.items()):
+        if not any(0 <= (due_on - day).days <= LIMITS.lag_days for day in came):
+            yield made(TYPE, FILE.rules.risk_late_filing, FILE.version, [(fact, "") for fact in facts],
+                       data={"due_on": due_on.isoformat()})  # fmt: skip

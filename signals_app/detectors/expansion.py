@@ -5,7 +5,7 @@ from datetime import date
 
 from businesses.payloads import Changed, Filing, Insolvency, JobPosted, WebChanged
 from signals_app.detectors.base import Detection, Detector, Fact, History
-from signals_app.detectors.reading import filings, form, grouped, is_new, made, near, quotes, read, texts, value
+from signals_app.detectors.reading import filings, form, grouped, is_new, made, near, read, texts, value
 from signals_app.detectors.rules import Rule, RuleFile, RuleTable, Strict, load_rules
 from signals_app.models import SignalType
 from signals_app.text.names import short_names
@@ -152,13 +152,23 @@ def _is_larger(before: int | None, after: int | None) -> bool:
 
 
 def _branches(history: History) -> Iterator[Detection]:
-    """A company from abroad that registers an establishment here."""
-    registered = [
+    """A company from abroad that registers an establishment here: by its filing, and by the snapshot that shows it."""
+    registered: list[tuple[Fact, Changed | Filing]] = [
         (fact, filing) for fact, filing in filings(history)
         if filing.type.upper() in BRANCHES or filing.description.startswith("registration-of-uk-establishment")
     ]  # fmt: skip
+    registered += read(history, "branch_registered", Changed)
     for group in grouped(registered, LIMITS.same_days):
-        yield made(TYPE, FILE.rules.market_entry, FILE.version, quotes(group))
+        evidence = [
+            (fact, payload.description or payload.type if isinstance(payload, Filing) else _origin(payload.after))
+            for fact, payload in group
+        ]
+        yield made(TYPE, FILE.rules.market_entry, FILE.version, evidence)
+
+
+def _origin(after: object) -> str:
+    country = after.get("country_of_origin") if isinstance(after, dict) else None
+    return country[:100] if isinstance(country, str) else ""
 
 
 def _cities(history: History) -> Iterator[Detection]:

@@ -43,8 +43,6 @@ def form_of(**values: Any) -> dict[str, Any]:
 
 def test_an_agent_is_added_by_the_form_of_its_kind(client: Client, org_a: Organization) -> None:
     assert "Does what a test tells it to." in text_of(client.get(ADD))
-    chosen = client.get(ADD, {"org": str(org_a.pk), "agent_type": "probe", "next": 1})
-    assert chosen.status_code == 200
     watchlist = Watchlist.objects.for_org(org_a).create(org=org_a, name="Customers")
     page = client.get(add_url(org_a)).content.decode()
     assert "Whose companies to look at." in page

@@ -71,6 +71,8 @@ API: dict[str, dict[str, str]] = {
     "/api/v1/watchlists/<uuid:watchlist_id>/fill/": {"POST": WRITE},
     "/api/v1/watchlists/<watchlist_id>/entries/": {"GET": READ, "POST": WRITE},
     "/api/v1/watchlists/<watchlist_id>/entries/remove/": {"POST": WRITE},
+    "/api/v1/watchlists/<watchlist_id>/exclusions/": {"GET": READ},
+    "/api/v1/watchlists/<watchlist_id>/exclusions/remove/": {"POST": WRITE},
     "/api/v1/watchlists/<watchlist_id>/match/": {"POST": WRITE},
 }
 OWNED = {
@@ -101,6 +103,8 @@ OWNED = {
     "/api/v1/watchlists/<uuid:watchlist_id>/fill/": "watchlist",
     "/api/v1/watchlists/<watchlist_id>/entries/": "watchlist",
     "/api/v1/watchlists/<watchlist_id>/entries/remove/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/exclusions/": "watchlist",
+    "/api/v1/watchlists/<watchlist_id>/exclusions/remove/": "watchlist",
     "/api/v1/watchlists/<watchlist_id>/match/": "watchlist",
 }
 

@@ -60,6 +60,7 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/watchlists/<uuid:watchlist_id>/fill/": "query",
     "/api/v1/watchlists/<watchlist_id>/entries/": "note",
     "/api/v1/watchlists/<watchlist_id>/entries/remove/": "business_ids",
+    "/api/v1/watchlists/<watchlist_id>/exclusions/remove/": "business_ids",
     "/api/v1/watchlists/<watchlist_id>/match/": "rows",
 }
 

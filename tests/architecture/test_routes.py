@@ -17,7 +17,7 @@ from agents.handoffs import HandoffSpec, set_handoffs
 from agents.models import Agent, AgentExecution, AgentTrigger, Feedback, Handoff, LLMBudget
 from agents.services import cancel_execution
 from agents.triggers import TriggerSpec, set_triggers
-from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
+from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
 from oppspot.jobs.models import Run
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import ApiKey, Membership, Organization, User
@@ -40,7 +40,7 @@ API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
 KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, LLMBudget,
-        Membership, OrgEvent, Run, Watchlist, WatchlistEntry)  # fmt: skip
+        Membership, OrgEvent, Run, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -75,6 +75,9 @@ class World:
         self.watchlist: Watchlist = Watchlist.objects.for_org(self.org).create(org=self.org, **texts)
         self.entry: WatchlistEntry = WatchlistEntry.objects.for_org(self.org).create(
             org=self.org, watchlist=self.watchlist, business=watched, note=self.canary
+        )
+        self.exclusion: WatchlistExclusion = WatchlistExclusion.objects.for_org(self.org).create(
+            org=self.org, watchlist=self.watchlist, business=watched, removed_by=self.canary
         )
         self.event: OrgEvent = OrgEvent.objects.for_org(self.org).create(
             org=self.org, business=watched, kind="meeting", source=self.canary, payload={"with": self.canary},
@@ -279,6 +282,7 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "businesses/siccode": "01110",
         "businesses/watchlist": own.watchlist.pk,
         "businesses/watchlistentry": own.entry.pk,
+        "businesses/watchlistexclusion": own.exclusion.pk,
         "businesses/orgevent": own.event.pk,
         "embeddings/embeddingmodel": "model",
         "jobs/run": run.pk,

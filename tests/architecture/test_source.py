@@ -28,7 +28,10 @@ MAY_USE_ALL_ORGS = {
     "oppspot/organizations/api.py": "empty querysets, for DRF and the OpenAPI document",
     "oppspot/organizations/authentication.py": "the credential decides which organisation it is",
     "oppspot/organizations/idempotency.py": "expired answers are deleted, whoever they were for",
+    "signals_app/admin.py": "staff review signals of all organisations",
     "signals_app/alerts/delivering.py": "deliveries whose run was lost are woken, whoever they are for",
+    "signals_app/alerts/retention.py": "what is long over goes by age alone, whosever it is",
+    "signals_app/watching.py": "old accounts of passes go by age alone, whosever they are",
     "signals_app/alerts/raising.py": "the clock starts every organisation's digests, each as its own run",
 }
 

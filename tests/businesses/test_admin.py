@@ -67,7 +67,7 @@ def test_the_list_costs_the_same_for_one_and_for_many(olga_client: APIClient, bu
         with CaptureQueriesContext(connection) as queries:
             olga_client.get(CHANGELIST)
         counts.append(len(queries))
-    assert counts == [4, 4]  # session, user, count (limited), page
+    assert counts == [5, 5]  # session, user, what waits for a review, count (limited), page
 
 
 def test_no_query_of_the_list_is_unbounded(olga_client: APIClient, acme: Business) -> None:
@@ -262,7 +262,7 @@ def test_events_of_one_company(olga_client: APIClient, event: BusinessEvent, bus
     base = "/admin/businesses/businessevent/"
     with CaptureQueriesContext(connection) as queries:
         text = olga_client.get(base).content.decode()
-    assert len(queries) == 4  # session, user, count (limited), page with companies
+    assert len(queries) == 5  # session, user, what waits for a review, count (limited), page with companies
     assert not any('"embedding"' in entry["sql"] for entry in queries)
     assert "Acme Brewing Ltd" in text
     assert "Other" in text

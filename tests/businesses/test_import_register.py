@@ -100,13 +100,17 @@ def test_real_register_edited_gives_exactly_its_changes(tmp_path: Path) -> None:
     edited = tmp_path / "BasicCompanyDataAsOneFile-2020-06-01.csv"
     with edited.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([head, *rows, *new, [*rows[60], "a fifth code"]])
+    fell_due = [row for row in [*rows, *new] if row[place["Accounts.NextDueDate"]].endswith("/05/2020")]
+    late = [row for row in fell_due if row[place["CompanyStatus"]].startswith("Active")]
+    assert len(late) == 141
     before = versions()
     report = import_register(paths=[edited])
-    assert counts(report) == (4540, 2, 18, 4519, 1, 20)
+    assert counts(report) == (4540, 2, 18, 4519, 1, 20 + len(late))
     after = versions()
     assert sum(after[pk] != before[pk] for pk in before) == 18
-    kinds = [kind for _, kind, _, _ in events()]
+    kinds = list(BusinessEvent.objects.values_list("kind", flat=True))
     assert {kind: kinds.count(kind) for kind in kinds} == {
+        "accounts_overdue": len(late),
         "name_changed": 10,
         "address_changed": 5,
         "status_changed": 3,

@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from businesses.matching import MAX_CANDIDATES, Outcome, Placed, Reason, Report, Row, agree, match, shown
+from businesses.lookup import agree
+from businesses.matching import MAX_CANDIDATES, Outcome, Placed, Reason, Report, Row, match, shown
 from businesses.models import Business, Watchlist, WatchlistEntry
 from businesses.watchlists import entries_of
 from oppspot.organizations.models import Organization

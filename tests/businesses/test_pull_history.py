@@ -9,7 +9,9 @@ from django.utils import timezone
 from businesses.events import SourcePullsTidy
 from businesses.models import SourcePull
 from businesses.pull_history import close_dead_pulls, delete_old_pulls
+from businesses.sources.visits import forget_idle_hosts
 from businesses.tasks import tidy_pulls
+from oppspot.jobs.models import RateBucket
 from oppspot.jobs.registry import get_event
 
 pytestmark = pytest.mark.django_db
@@ -52,10 +54,19 @@ def test_those_that_fell_silent_are_closed() -> None:
     assert close_dead_pulls() == 0
 
 
-def test_both_are_done_on_the_event() -> None:
+def test_hosts_that_are_no_longer_visited_are_forgotten_and_nobody_elses_limit_is() -> None:
+    now = timezone.now()
+    for key, days in (("web:old.test", 2), ("web:busy.test", 0.5), ("org 1 calls", 400)):
+        RateBucket.objects.create(key=key, next_at=now - timedelta(days=days))
+    assert forget_idle_hosts() == 1
+    assert set(RateBucket.objects.values_list("key", flat=True)) == {"web:busy.test", "org 1 calls"}
+
+
+def test_all_of_it_is_done_on_the_event() -> None:
+    RateBucket.objects.create(key="web:old.test", next_at=timezone.now() - timedelta(days=2))
     pulled("a", days=1, status="running")
     pulled("a", days=99)
     pulled("a", days=0)
     (listener,) = get_event(SourcePullsTidy).listeners
     assert listener.name == "businesses.tidy_pulls"
-    assert tidy_pulls(None, SourcePullsTidy()) == {"closed": 1, "deleted": 1}  # type: ignore[arg-type]
+    assert tidy_pulls(None, SourcePullsTidy()) == {"closed": 1, "deleted": 1, "hosts": 1}  # type: ignore[arg-type]

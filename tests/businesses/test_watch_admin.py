@@ -17,13 +17,14 @@ from businesses import watchlists
 from businesses.models import Business, OrgEvent, Watchlist, WatchlistEntry
 from businesses.org_events import Told, record_events
 from businesses.sources.pull import CompanyKey
-from businesses.watchlists import add_businesses, create_watchlist, entries_of
+from businesses.watchlists import add_businesses, create_watchlist, entries_of, exclusions_of
 from oppspot.organizations.models import Organization, User
 from tests.conftest import client_of
 from tests.factories import make_business, make_user
 
 pytestmark = pytest.mark.django_db
 LISTS, ENTRIES = "/admin/businesses/watchlist/", "/admin/businesses/watchlistentry/"
+REMOVALS = "/admin/businesses/watchlistexclusion/"
 FILE = b"name,number,town\nAcme,1,\nZenith,,Leeds\n=cmd|' /C calc'!A0,,\n<script>alert(1)</script>,,\n"
 
 
@@ -207,3 +208,22 @@ def test_only_those_who_may_change_watchlists_upload(ours: Watchlist) -> None:
     assert clerk.get(f"{LISTS}{ours.pk}/upload/token/").status_code == 403
     assert clerk.post(f"{LISTS}{ours.pk}/upload/token/").status_code == 403
     assert clerk.get(f"{LISTS}{ours.pk}/upload/token/unmatched.csv").status_code == 403
+
+
+def test_removals_are_seen_searched_and_taken_back(
+    olga_client: APIClient, olga: User, ours: Watchlist, acme: Business
+) -> None:
+    add_businesses(org=ours.org, watchlist_id=ours.pk, business_ids=[acme.pk])
+    entry = entries_of(org=ours.org, watchlist_id=ours.pk).get()
+    assert olga_client.post(f"{ENTRIES}{entry.pk}/delete/", {"post": "yes"}, format="multipart").status_code == 302
+    kept = exclusions_of(org=ours.org, watchlist_id=ours.pk).get()
+    assert (kept.business, kept.removed_by) == (acme, f"user:{olga.pk}")
+    page = text_of(olga_client.get(f"{LISTS}{ours.pk}/change/"))
+    assert f'{REMOVALS}?watchlist={ours.pk}"' in page
+    assert "1 stay off when it is filled" in page
+    assert "ACME LTD" in text_of(olga_client.get(f"{REMOVALS}?watchlist={ours.pk}&q=1"))
+    assert "ACME LTD" not in text_of(olga_client.get(f"{REMOVALS}?q=zenith"))
+    chosen = {"action": "delete_selected", "_selected_action": [str(kept.pk)], "post": "yes"}
+    assert olga_client.post(REMOVALS, chosen, format="multipart").status_code == 302
+    assert not exclusions_of(org=ours.org, watchlist_id=ours.pk).exists()
+    assert olga_client.get(f"{REMOVALS}add/").status_code == 403

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from businesses.models import Watchlist
-from businesses.watchlists import add_businesses, create_watchlist, entries_of
+from businesses.watchlists import add_businesses, create_watchlist, entries_of, remove_businesses
 from oppspot.organizations.models import Organization
 from tests.answers import pages, problem_of
 from tests.factories import make_business
@@ -131,3 +131,38 @@ def test_lists_cost_the_same_at_any_length(key_client: APIClient, ours: Watchlis
         create_watchlist(org=ours.org, name=f"List {number}")
     add_businesses(org=ours.org, watchlist_id=ours.pk, business_ids=[make_business().pk for _ in range(12)])
     assert costs() == before
+
+
+def test_what_was_removed_is_listed_and_may_be_allowed_back(
+    writer_client: APIClient, vera_client: APIClient, ours: Watchlist
+) -> None:
+    one = f"{URL}{ours.pk}/"
+    business = make_business("Acme Ltd")
+    body = {"business_ids": [str(business.pk)]}
+    writer_client.post(f"{one}entries/", body)
+    assert writer_client.get(f"{one}exclusions/").json()["results"] == []
+    writer_client.post(f"{one}entries/remove/", body)
+    (shown,) = vera_client.get(f"{one}exclusions/").json()["results"]
+    assert (shown["business"]["name"], shown["removed_by"][:5]) == ("Acme Ltd", "ospt_")
+    problem_of(vera_client.post(f"{one}exclusions/remove/", body), 403)
+    problem_of(writer_client.post(f"{one}exclusions/remove/", {"business_ids": []}), 400)
+    assert writer_client.post(f"{one}exclusions/remove/", body).json() == {"allowed": 1}
+    assert writer_client.post(f"{one}exclusions/remove/", body).json() == {"allowed": 0}
+
+
+def test_a_list_of_removals_costs_the_same_at_any_length(writer_client: APIClient, ours: Watchlist) -> None:
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert writer_client.get(f"{URL}{ours.pk}/exclusions/").status_code == 200
+        return len(queries)
+
+    def remove(count: int) -> None:
+        ids = [make_business().pk for _ in range(count)]
+        add_businesses(org=ours.org, watchlist_id=ours.pk, business_ids=ids)
+        remove_businesses(org=ours.org, watchlist_id=ours.pk, business_ids=ids)
+
+    remove(1)
+    cost()
+    before = cost()
+    remove(10)
+    assert cost() == before

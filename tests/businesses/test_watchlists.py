@@ -1,5 +1,6 @@
 """Watchlists: names once, companies once, limits kept, and nothing of another organisation."""
 
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -7,17 +8,20 @@ from pytest_django import DjangoAssertNumQueries
 
 from businesses import watchlists
 from businesses.matching import Row
-from businesses.models import Watchlist, WatchlistEntry
+from businesses.models import Watchlist, WatchlistEntry, WatchlistExclusion
 from businesses.watchlists import (
+    BY_SEARCH,
     NameTaken,
     NoSuchWatchlist,
     TooManyWatchlists,
     WatchlistFull,
     add_businesses,
+    allow_businesses,
     create_watchlist,
     delete_watchlist,
     edit_watchlist,
     entries_of,
+    exclusions_of,
     match_rows,
     remove_businesses,
 )
@@ -72,7 +76,7 @@ def test_companies_are_added_once_and_unknown_ones_told(
         org=org_a, watchlist_id=ours.pk, business_ids=[first, missing, first], added_by="ospt_x", note="n"
     )
     assert (added.new, added.known, added.unknown) == ([first], [], [missing])
-    with django_assert_num_queries(8):  # savepoint and release, lock, companies, listed, count, insert, touch
+    with django_assert_num_queries(9):  # savepoint, release, lock, companies, listed, excluded, count, insert, touch
         added = add_businesses(org=org_a, watchlist_id=ours.pk, business_ids=[first, second], matched_by="search")
     assert (added.new, added.known) == ([second], [first])
     entries = entries_of(org=org_a, watchlist_id=ours.pk).order_by("added_at")
@@ -119,3 +123,41 @@ def test_a_deleted_watchlist_takes_its_entries_along(org_a: Organization, ours: 
 def test_only_some_fields_are_edited(org_a: Organization, ours: Watchlist) -> None:
     with pytest.raises(ValueError, match="not editable: created_by"):
         edit_watchlist(org=org_a, watchlist_id=ours.pk, changes={"created_by": "me"})
+
+
+def test_what_was_taken_off_stays_off_a_search_and_comes_back_by_hand(org_a: Organization, ours: Watchlist) -> None:
+    target: dict[str, Any] = {"org": org_a, "watchlist_id": ours.pk}
+    first, second, third = (make_business(company_number=f"0000000{place}") for place in (1, 2, 3))
+    ids = [first.pk, second.pk, third.pk]
+    add_businesses(**target, business_ids=ids, matched_by=BY_SEARCH)
+    assert remove_businesses(**target, business_ids=[*ids, uuid4()], removed_by="user:7") == 3
+    assert set(exclusions_of(**target).values_list("business_id", "removed_by")) == {(pk, "user:7") for pk in ids}
+    again = add_businesses(**target, business_ids=ids, matched_by=BY_SEARCH)
+    assert (again.new, again.known, again.excluded) == ([], [], ids)
+    assert add_businesses(**target, business_ids=[first.pk]).new == [first.pk]
+    assert match_rows(**target, rows=[Row(1, number="2")]).counts["matched"] == 1
+    assert allow_businesses(**target, business_ids=[third.pk, uuid4()]) == 1
+    assert not exclusions_of(**target).exists()
+    found = add_businesses(**target, business_ids=ids, matched_by=BY_SEARCH)
+    assert (found.new, found.known, found.excluded) == ([third.pk], ids[:2], [])
+
+
+def test_a_removal_is_of_one_list_and_goes_with_it(org_a: Organization, org_b: Organization, ours: Watchlist) -> None:
+    business = make_business()
+    others = [create_watchlist(org=org_a, name="Other"), create_watchlist(org=org_b, name="Ours")]
+    for watchlist in (ours, *others):
+        add_businesses(org=watchlist.org, watchlist_id=watchlist.pk, business_ids=[business.pk])
+    remove_businesses(org=org_a, watchlist_id=ours.pk, business_ids=[business.pk])
+    for watchlist in others:
+        assert entries_of(org=watchlist.org, watchlist_id=watchlist.pk).exists()
+        assert not exclusions_of(org=watchlist.org, watchlist_id=watchlist.pk).exists()
+    with pytest.raises(NoSuchWatchlist):
+        allow_businesses(org=org_b, watchlist_id=ours.pk, business_ids=[business.pk])
+    delete_watchlist(org=org_a, watchlist_id=ours.pk)
+    assert not WatchlistExclusion.all_orgs.exists()
+
+
+def test_what_was_never_on_the_list_is_not_kept_off(org_a: Organization, ours: Watchlist) -> None:
+    business = make_business()
+    assert remove_businesses(org=org_a, watchlist_id=ours.pk, business_ids=[business.pk]) == 0
+    assert not exclusions_of(org=org_a, watchlist_id=ours.pk).exists()

@@ -222,6 +222,43 @@ SLOW: dict[str, Behaviour] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("body", "headers", "excerpt"),
+    [
+        (b'{"error":"no\x00 such\r\n\x1b[31m hook"}', {}, '{"error":"no such [31m hook"}'),
+        ("Grüße".encode() + b"\xff", {}, "Grüße\N{REPLACEMENT CHARACTER}"),
+        (b"x" * 100_000, {}, "x" * 1_000),
+        (gzip.compress(b"squeezed"), {"Content-Encoding": "gzip"}, "squeezed"),
+        (gzip.compress(b"\x20" * 10_000_000), {"Content-Encoding": "gzip"}, ""),
+        (b"not compressed", {"Content-Encoding": "gzip"}, ""),
+        (b"", {}, ""),
+    ],
+)
+def test_a_refusal_tells_how_its_body_begins(
+    stub: Stub, client: Client, body: bytes, headers: dict[str, str], excerpt: str
+) -> None:
+    stub.on("/", reply(body, status=422, **headers))
+    with pytest.raises(RefusedAnswer) as caught:
+        client.post(stub.url(), b"{}", content_type="application/json")
+    assert caught.value.excerpt == excerpt
+    assert caught.value.message == "company.test answered with status 422."
+    with pytest.raises(RefusedAnswer) as caught:
+        client.post(stub.url(), b"{}", content_type="application/json", max_bytes=0)
+    assert caught.value.excerpt == ""
+
+
+def test_the_body_of_a_refusal_is_not_waited_for(stub: Stub, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("oppspot.core.http.client.EXCERPT_SECONDS", 0.2)
+    stub.on("/", trickle(b"HTTP/1.1 503 Busy\r\nRetry-After: 17\r\n\r\nbusy, "))
+    started = time.monotonic()
+    with pytest.raises(RefusedAnswer) as caught:
+        client.fetch(stub.url(), seconds=10)
+    assert time.monotonic() - started < 2
+    assert isinstance(caught.value, RetryableError)
+    assert caught.value.retry_after == 17
+    assert caught.value.excerpt.startswith("busy")
+
+
 @pytest.mark.parametrize("behaviour", SLOW.values(), ids=SLOW)
 def test_the_deadline_covers_everything(stub: Stub, client: Client, behaviour: Behaviour) -> None:
     stub.on("/", behaviour)

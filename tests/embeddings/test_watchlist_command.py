@@ -61,6 +61,27 @@ def test_create_list_show_and_delete(org_a: Organization, acme: Business) -> Non
     assert run("list")[0] == ""
 
 
+def test_what_is_removed_is_listed_and_may_come_back(ours: Watchlist, acme: Business) -> None:
+    make_business("Gone Ltd", company_number="00000009", description="craft beer")
+    fill = ("fill", "ours", "--query", "craft beer", "--mode", "lexical")
+    assert run(*fill)[0].startswith("2 new, 0 kept")
+    assert run("remove", "ours", "--number", "1", "--company", "gone")[0] == "2 removed, 0 were not on the list\n"
+    assert run("removed", "ours")[0].splitlines()[0].split() == ["00000001", "Acme", "Ltd", "Leeds", "manage.py"]
+    assert run(*fill)[0] == "0 new, 0 kept, 0 others stay on the list, 2 stay off it\n"
+    assert run("allow", "ours", "--number", "1")[0] == "1 may come back, 0 had not been removed\n"
+    assert run(*fill)[0].startswith("1 new, 0 kept")
+    assert names_on(ours) == ["Acme Ltd"]
+
+
+@pytest.mark.parametrize("action", ["remove", "allow"])
+def test_nothing_is_removed_or_allowed_if_one_is_not_found(ours: Watchlist, acme: Business, action: str) -> None:
+    run("add", "ours", "--number", "1")
+    _, err = run(action, "ours", "--number", "1", "--number", "2", fails="1 companies were not found; nothing was")
+    assert "No company has the number 00000002." in err
+    assert names_on(ours) == ["Acme Ltd"]
+    run(action, "ours", fails="Name companies by")
+
+
 def test_a_long_list_is_cut(org_a: Organization, ours: Watchlist) -> None:
     for number in range(3):
         make_business(f"Company {number}", company_number=f"0000001{number}")

@@ -5,7 +5,13 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from businesses.models import Business, Watchlist
-from businesses.watchlists import add_businesses, create_watchlist, entries_of
+from businesses.watchlists import (
+    add_businesses,
+    allow_businesses,
+    create_watchlist,
+    entries_of,
+    remove_businesses,
+)
 from embeddings.watchlist_fill import NoSavedSearch, fill_watchlist
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
@@ -57,6 +63,19 @@ def test_a_dry_run_changes_nothing(org_a: Organization, ours: Watchlist, brewery
     assert not entries_of(org=org_a, watchlist_id=ours.pk).exists()
 
 
+def test_what_was_removed_by_hand_is_found_and_left_out(
+    org_a: Organization, ours: Watchlist, brewery: Business
+) -> None:
+    later = make_business("Malt Mill", description="brewer of craft beer")
+    fill_watchlist(org=org_a, watchlist_id=ours.pk, saved=BEER)
+    remove_businesses(org=org_a, watchlist_id=ours.pk, business_ids=[brewery.pk])
+    for dry_run in (True, False):
+        filled = fill_watchlist(org=org_a, watchlist_id=ours.pk, dry_run=dry_run)
+        assert (filled.new, filled.kept, filled.excluded, filled.others) == ([], [later.pk], [brewery.pk], 0)
+    allow_businesses(org=org_a, watchlist_id=ours.pk, business_ids=[brewery.pk])
+    assert fill_watchlist(org=org_a, watchlist_id=ours.pk).new == [brewery.pk]
+
+
 def test_what_cannot_be_searched_is_not_kept(org_a: Organization, ours: Watchlist) -> None:
     with pytest.raises(NoSavedSearch):
         fill_watchlist(org=org_a, watchlist_id=ours.pk)
@@ -72,7 +91,14 @@ def test_the_endpoint(writer_client: APIClient, vera_client: APIClient, ours: Wa
     problem_of(vera_client.post(url, BEER), 403)
     body = writer_client.post(url, {"query": "craft beer", "mode": "lexical", "filters": {"sic": "11"}}).json()
     search = {"query": "craft beer", "mode": "lexical", "filters": {"sic": "11"}, "limit": 50}
-    assert body == {"dry_run": False, "search": search, "new": [str(brewery.pk)], "kept": [], "others": 0}
+    assert body == {
+        "dry_run": False,
+        "search": search,
+        "new": [str(brewery.pk)],
+        "kept": [],
+        "excluded": [],
+        "others": 0,
+    }
     again = writer_client.post(url, {}, headers={"Idempotency-Key": "k"})
     assert again.json() == body | {"new": [], "kept": [str(brewery.pk)]}
     assert writer_client.post(url, {}, headers={"Idempotency-Key": "k"}).headers["Idempotency-Replayed"] == "true"

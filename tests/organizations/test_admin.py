@@ -180,7 +180,7 @@ def test_lists_cost_the_same_for_one_and_for_many(
         org = create_organization(name=f"Org {index}")
         make_member(f"user{index}", org)
         make_key(org)
-    with django_assert_max_num_queries(5):  # session, user, two counts, page
+    with django_assert_max_num_queries(6):  # session, user, what waits for a review, two counts, page
         assert olga_client.get(f"/admin/organizations/{model}/").status_code == 200
 
 

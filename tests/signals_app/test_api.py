@@ -148,6 +148,22 @@ def test_a_score_is_explained(client: APIClient, org_a: Organization) -> None:
     problem_of(client.get("/api/v1/scores/00000000-0000-7000-8000-000000000000/"), 404)
 
 
+def test_the_ranking_and_the_explanation_tell_the_same_of_a_source_that_was_often_wrong(
+    client: APIClient, org_a: Organization
+) -> None:
+    business = make_business()
+    make_signal(org_a, business, days_ago=20, source="news_feeds", weight=100, confidence_score=100)
+    make_signal(org_a, business, weight=100, confidence_score=100)
+    SourceReliability.objects.for_org(org_a).create(org=org_a, source="news_feeds", confirmed=1, refuted=3)
+    refresh_scores(org_a)
+    [row] = listed(client, "/api/v1/scores/")
+    explained = client.get(f"/api/v1/scores/{business.pk}/").json()
+    shares = [(one["signal"]["id"], one["share"]) for one in explained["contributions"]]
+    assert [(one["id"], one["share"]) for one in row["top_signals"]] == shares
+    assert [share for _, share in shares] == [0.99, round(6 / 9 * 0.5 ** (20 / 60), 4)]
+    assert row["score"] == explained["score"]
+
+
 def test_the_time_line_is_ones_own_and_in_pages(
     client: APIClient, org_a: Organization, org_b: Organization, django_assert_max_num_queries: Any
 ) -> None:

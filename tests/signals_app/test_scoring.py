@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from itertools import permutations
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db.models.expressions import RawSQL
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from oppspot.organizations.models import Organization
 from signals_app.models import BusinessScore, BuyingSignal, SourceReliability
+from signals_app.ranking import SHOWN, ranked
 from signals_app.scoring import HOT, Tier, Weighed, explain, refresh_scores, reliability, score_of, tier_of, today
 from tests.factories import make_business
 from tests.signals_app.factories import make_signal
@@ -105,8 +107,13 @@ def test_sql_and_python_agree(org_a: Organization, some: list[Any], confirmed: i
         )  # fmt: skip
     refresh_scores(org_a)
     scored = explain(org_a, business.pk)
-    assert BusinessScore.objects.for_org(org_a).get(business=business).score == pytest.approx(scored.score, abs=1e-6)
     assert len(scored.contributions) == len(some)
+    row: Any = ranked(org_a).get()
+    assert row.score == pytest.approx(scored.score, abs=1e-6)
+    shares = {part.signal.pk: part.share for part in scored.contributions}
+    listed = {UUID(shown["id"]): shown["share"] for shown in row.top_signals}
+    assert listed == {pk: pytest.approx(shares[pk], abs=1e-9) for pk in listed}
+    assert sorted(listed.values()) == pytest.approx(sorted(shares.values())[-SHOWN:])  # the heaviest
 
 
 @pytest.mark.django_db

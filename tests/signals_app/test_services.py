@@ -12,7 +12,15 @@ from oppspot.jobs.models import Event
 from oppspot.organizations.models import Organization
 from signals_app.models import BusinessScore, BuyingSignal, SignalStatus, SourceReliability
 from signals_app.scoring import explain, refresh_scores
-from signals_app.services import ALLOWED, WrongStatus, change_status, confirm, expire_signals, record_signal
+from signals_app.services import (
+    ALLOWED,
+    WrongStatus,
+    change_status,
+    change_statuses,
+    confirm,
+    expire_signals,
+    record_signal,
+)
 from tests.factories import make_business
 from tests.signals_app.factories import make_signal
 
@@ -50,6 +58,31 @@ def test_a_false_signal_lowers_what_its_source_is_worth_to_this_organisation_alo
     assert score(org_b, elsewhere) == pytest.approx(60)
     change_status(org=org_a, signal_id=false.pk, status="active", by="alice")
     assert score(org_a, other) == pytest.approx(60)
+
+
+def test_a_source_with_a_long_name_is_judged_like_any(org_a: Organization) -> None:
+    """An organisation's own systems are named by it."""
+    false, other = (make_signal(org_a, source="our CRM, " * 20) for _ in range(2))
+    change_status(org=org_a, signal_id=false.pk, status="false_positive", by="alice")
+    assert score(org_a, other) == pytest.approx(60 * 5 / 6)
+    assert explain(org_a, other.business_id).score == pytest.approx(50)
+
+
+def test_many_are_changed_together_and_what_cannot_be_is_told(org_a: Organization, org_b: Organization) -> None:
+    signals = [make_signal(org_a) for _ in range(5)]
+    used, other = make_signal(org_a, status="false_positive", handled_at=timezone.now()), make_signal(org_a)
+    theirs = make_signal(org_b)
+    refresh_scores(org_a)
+    ids = [one.pk for one in (*signals, used, theirs)]
+    changed, refused = change_statuses(org=org_a, signal_ids=ids, status="acted_upon", by="olga")
+    assert {one.pk for one in changed} == {one.pk for one in signals}
+    assert [error.message for error in refused] == [
+        "A signal that is false_positive cannot become acted_upon; it can become active."
+    ]
+    assert BusinessScore.objects.for_org(org_a).get().business_id == other.business_id
+    assert SourceReliability.objects.for_org(org_a).get().confirmed == 5
+    theirs.refresh_from_db()
+    assert theirs.status == "active"
 
 
 @pytest.mark.parametrize("before", SignalStatus.values)

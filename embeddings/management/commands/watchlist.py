@@ -8,16 +8,25 @@ from uuid import UUID
 from django.core.management.base import BaseCommand, CommandError
 
 from businesses.filters import BusinessFilter
-from businesses.matching import Outcome, Placed, Report, Row
+from businesses.matching import Outcome, Placed, Report, Row, match
 from businesses.models import Watchlist
 from businesses.row_files import read_rows, unmatched_csv
-from businesses.watchlists import create_watchlist, delete_watchlist, entries_of, match_rows
+from businesses.watchlists import (
+    allow_businesses,
+    create_watchlist,
+    delete_watchlist,
+    entries_of,
+    exclusions_of,
+    match_rows,
+    remove_businesses,
+)
 from embeddings.search import MODES
 from embeddings.watchlist_fill import DEFAULT_LIMIT, DEFAULT_MODE, Filled, fill_watchlist
 from oppspot.core.errors import OppspotError
 from oppspot.organizations.models import Organization
 
 ADDED_BY = "manage.py"
+NAMED_BY = {"number": "a company number", "domain": "a domain", "company": "a company's name"}
 SHOWN = 20  # rows that did not match
 
 
@@ -32,8 +41,13 @@ class Command(BaseCommand):
         show = _action(actions, "show", "the companies of a watchlist")
         show.add_argument("--limit", type=int, default=100, help="companies at most (default: %(default)s)")
         add = _action(actions, "add", "put companies on a watchlist")
-        for field, what in (("number", "a company number"), ("domain", "a domain"), ("company", "a company's name")):
-            add.add_argument(f"--{field}", action="append", default=[], help=f"{what}; may be repeated")
+        remove = _action(actions, "remove", "take companies off a watchlist, also for when it is filled again")
+        removed = _action(actions, "removed", "the companies that were taken off a watchlist, and stay off")
+        removed.add_argument("--limit", type=int, default=100, help="companies at most (default: %(default)s)")
+        allow = _action(actions, "allow", "let companies that were taken off come back with the search")
+        for parser_ in (add, remove, allow):
+            for field, what in NAMED_BY.items():
+                parser_.add_argument(f"--{field}", action="append", default=[], help=f"{what}; may be repeated")
         read = _action(actions, "import", "put the companies of a CSV file on a watchlist")
         read.add_argument("file", type=Path, help="with a header that names number, domain, name or town")
         for parser_ in (add, read):
@@ -70,23 +84,44 @@ class Command(BaseCommand):
 
     def do_show(self, org: Organization, options: dict[str, Any]) -> None:
         watchlist = _watchlist(org, options["name"])
-        entries = entries_of(org=org, watchlist_id=watchlist.pk).order_by("business__name", "pk")
-        shown = entries.values_list("business__company_number", "business__name", "business__town", "matched_by")
-        for number, name, town, by in shown[: options["limit"]]:
-            self.stdout.write(f"{number or '-':10}{name:50}{town:20}{by}")
-        left_out = entries.count() - options["limit"]
+        self._show(entries_of(org=org, watchlist_id=watchlist.pk), "matched_by", options["limit"])
+
+    def do_removed(self, org: Organization, options: dict[str, Any]) -> None:
+        watchlist = _watchlist(org, options["name"])
+        self._show(exclusions_of(org=org, watchlist_id=watchlist.pk), "removed_by", options["limit"])
+
+    def _show(self, companies: Any, about: str, limit: int) -> None:
+        shown = companies.order_by("business__name", "pk").values_list(
+            "business__company_number", "business__name", "business__town", about
+        )
+        for number, name, town, said in shown[:limit]:
+            self.stdout.write(f"{number or '-':10}{name:50}{town:20}{said}")
+        left_out = companies.count() - limit
         if left_out > 0:
             self.stdout.write(f"and {left_out:,} more")
 
     def do_add(self, org: Organization, options: dict[str, Any]) -> None:
-        given = [
-            {field: value}
-            for field, option in (("number", "number"), ("domain", "domain"), ("name", "company"))
-            for value in options[option]
-        ]
-        if not given:
-            raise CommandError("Name companies by --number, --domain or --company.")
-        self._match(org, [Row(line, **values) for line, values in enumerate(given, start=1)], options)
+        self._match(org, _rows(options), options)
+
+    def do_remove(self, org: Organization, options: dict[str, Any]) -> None:
+        watchlist, named = _watchlist(org, options["name"]), self._named(org, options)
+        count = remove_businesses(org=org, watchlist_id=watchlist.pk, business_ids=named, removed_by=ADDED_BY)
+        self.stdout.write(f"{count:,} removed, {len(named) - count:,} were not on the list")
+
+    def do_allow(self, org: Organization, options: dict[str, Any]) -> None:
+        watchlist, named = _watchlist(org, options["name"]), self._named(org, options)
+        count = allow_businesses(org=org, watchlist_id=watchlist.pk, business_ids=named)
+        self.stdout.write(f"{count:,} may come back, {len(named) - count:,} had not been removed")
+
+    def _named(self, org: Organization, options: dict[str, Any]) -> set[UUID]:
+        """The companies that the options mean; nothing is done if one of them is not found."""
+        watchlist = _watchlist(org, options["name"])
+        report = match(_rows(options), entries=entries_of(org=org, watchlist_id=watchlist.pk))
+        if unmatched := report.having(Outcome.UNMATCHED):
+            for placed in unmatched:
+                self.stderr.write(_line(placed))
+            raise CommandError(f"{len(unmatched):,} companies were not found; nothing was changed.")
+        return {placed.company.id for placed in report.placed if placed.company}
 
     def do_import(self, org: Organization, options: dict[str, Any]) -> None:
         try:
@@ -124,9 +159,10 @@ class Command(BaseCommand):
             org=org, watchlist_id=watchlist.pk, saved=saved if options["query"] else None,
             dry_run=options["dry_run"], added_by=ADDED_BY,
         )  # fmt: skip
+        off = f", {len(filled.excluded):,} stay off it" if filled.excluded else ""
         would = "would be " if options["dry_run"] else ""
         self.stdout.write(
-            f"{len(filled.new):,} {would}new, {len(filled.kept):,} kept, {filled.others:,} others stay on the list"
+            f"{len(filled.new):,} {would}new, {len(filled.kept):,} kept, {filled.others:,} others stay on the list{off}"
         )
 
     def do_delete(self, org: Organization, options: dict[str, Any]) -> None:
@@ -157,6 +193,17 @@ def _watchlist(org: Organization, name: str) -> Watchlist:
     if found is None:
         raise CommandError(f"{org} has no watchlist {name!r}.")
     return found
+
+
+def _rows(options: dict[str, Any]) -> list[Row]:
+    given = [
+        {field: value}
+        for field, option in (("number", "number"), ("domain", "domain"), ("name", "company"))
+        for value in options[option]
+    ]
+    if not given:
+        raise CommandError("Name companies by --number, --domain or --company.")
+    return [Row(line, **values) for line, values in enumerate(given, start=1)]
 
 
 def _line(placed: Placed) -> str:

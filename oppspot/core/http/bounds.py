@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -24,6 +25,16 @@ class Deadline:
         if seconds <= 0:
             raise TimeoutError
         return seconds if at_most is None else min(seconds, at_most)
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Inside, it is `seconds` away at most."""
+        moment = self.moment
+        self.moment = min(moment, time.monotonic() + seconds)
+        try:
+            yield
+        finally:
+            self.moment = moment
 
     def lift(self) -> None:
         """From now on only the time-outs of single reads count."""

@@ -6,7 +6,7 @@ are no proxies, cookies or credentials of the environment.
 
 import ssl
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from http import HTTPStatus
 from typing import TypeVar
@@ -38,6 +38,7 @@ REDIRECTS = {301, 302, 303, 307, 308}
 MAX_SLEEP_S = 2.0  # between tries; whoever is asked to wait longer reschedules
 MAX_BODY_BYTES = 2_000_000
 SECONDS, CONNECT_SECONDS = 15.0, 5.0
+EXCERPT_BYTES, EXCERPT_SECONDS, MAX_EXCERPT = 4_000, 1.0, 1_000  # of a refusal's body; the last in characters
 
 
 @cache
@@ -195,7 +196,11 @@ def _read(
     content_types: Collection[str] | None,
 ) -> Answer:
     headers, host = httpx2.Headers(answer.headers), outgoing.host
-    refuse(answer.status, headers, host)
+    try:
+        refuse(answer.status, headers, host)
+    except RefusedAnswer as error:
+        error.excerpt = _excerpt(answer, headers, outgoing, deadline) if max_bytes else ""
+        raise
     url, body = str(outgoing.url), b""
     if max_bytes and answer.status not in {HTTPStatus.NOT_MODIFIED, HTTPStatus.NO_CONTENT}:
         if content_types is not None and media_type(headers) not in {each.lower() for each in content_types}:
@@ -212,6 +217,18 @@ def _read(
                     raise too_large
         body = bytes(whole)
     return Answer(answer.status, url, headers, body)
+
+
+def _excerpt(answer: httpcore2.Response, headers: httpx2.Headers, outgoing: Outgoing, deadline: Deadline) -> str:
+    """How the body of a refusal begins, as far as it comes at once: it tells people why, and is not waited for."""
+    body = bytearray()
+    with suppress(OppspotError), deadline.within(EXCERPT_SECONDS), _translated(outgoing, EXCERPT_SECONDS):
+        for piece in decoded(answer.iter_stream(), headers.get("content-encoding", ""), outgoing.host):
+            body += piece
+            if len(body) >= EXCERPT_BYTES:
+                break
+    line = " ".join(bytes(body[:EXCERPT_BYTES]).decode(errors="replace").split())
+    return "".join(each for each in line if each.isprintable())[:MAX_EXCERPT]
 
 
 @contextmanager

@@ -32,11 +32,13 @@ class RefusedAnswer(OutsideCallError):
     """The host answered, but not with what was asked for.
 
     Raised as one of the two classes below. `answer_status` is the other server's status (`status` is the one that our
-    own API would answer with), `headers` are its headers, their names in lower case.
+    own API would answer with), `headers` are its headers, their names in lower case. `excerpt` is how its body begins,
+    on one line of printable characters; empty where none came at once. It may quote secrets of the call.
     """
 
     answer_status: int
     headers: Mapping[str, str]
+    excerpt: str = ""
 
 
 class RefusedForNow(RefusedAnswer, RetryableError):

@@ -1,10 +1,12 @@
 """`manage.py detect_signals --org SLUG`: look at what happened, now and in the foreground."""
 
+from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from businesses.models import Business, BusinessEvent, Watchlist, WatchlistEntry
+from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
 from oppspot.organizations.models import Organization
 from signals_app.detection import DetectionReport, detect_signals
 from signals_app.ranking import ranked
@@ -29,8 +31,7 @@ class Command(BaseCommand):
         if org is None:
             raise CommandError(f"There is no organisation {options['org']!r}.")
         if options["all"]:
-            ids = BusinessEvent.objects.order_by("business_id").values_list("business_id", flat=True).distinct()
-            report: Any = detect_signals(org=org, business_ids=ids.iterator(chunk_size=5_000))
+            report: Any = detect_signals(org=org, business_ids=self._with_events(org))
         elif options["watchlist"]:
             report = self._watchlist(org, options["watchlist"])
         else:
@@ -43,6 +44,13 @@ class Command(BaseCommand):
             self.stderr.write(f"unreadable: {fact}")
         for row in ranked(org).order_by("-score", "pk")[: options["show"]]:
             self._show(org, row.business, row.score)
+
+    def _with_events(self, org: Organization) -> Iterator[UUID]:
+        """Companies that anything happened to, as `org` knows it."""
+        public = BusinessEvent.objects.order_by().values_list("business_id", flat=True)
+        own = OrgEvent.objects.for_org(org).order_by().values_list("business_id", flat=True)
+        ids: Iterator[UUID] = public.union(own).order_by("business_id").iterator(chunk_size=5_000)
+        return ids
 
     def _watchlist(self, org: Organization, name: str) -> DetectionReport:
         watchlist = Watchlist.objects.for_org(org).filter(name__iexact=name).first()

@@ -17,7 +17,6 @@ from businesses.payloads import payload_of
 from businesses.pulling import pull_source
 from businesses.sources.companies_house_api import CompaniesHouseApi
 from businesses.sources.companies_house_api_values import (
-    agreeing,
     charge_counts_of,
     charge_of,
     control_of,
@@ -26,7 +25,7 @@ from businesses.sources.companies_house_api_values import (
     officer_of,
     profile_of,
 )
-from businesses.sources.pull import Office, Profile, Seen, Selection, fingerprint_of
+from businesses.sources.pull import Office, Seen, Selection, fingerprint_of
 from tests.businesses.register_files import company, real_file, versions, write
 from tests.businesses.sources.stub_register import KEY, StubRegister
 
@@ -265,14 +264,6 @@ class TestProfile:
     def test_a_name_that_cannot_be_indexed_is_refused(self) -> None:
         with pytest.raises(ValueError, match="company_name: is longer than 2,000 bytes"):
             profile_of(PROFILE | {"company_name": "É" * 1_500}, on=ON)
-
-    def test_another_place_is_not_taken_for_the_same(self) -> None:
-        profile = profile_of(PROFILE, on=ON)
-        moved = agreeing(profile, Business(name="Acme Limited", town="YORK", country="ENGLAND"))
-        assert moved.values["town"] == "GUILDFORD"
-        assert "name" not in moved.values
-        abroad = dict(profile.values) | {"country": "WALES"}
-        assert "country" in agreeing(Profile(profile.company, abroad, ON), Business(**profile.values)).values
 
 
 def test_counts_of_charges_are_told_when_they_add_up() -> None:

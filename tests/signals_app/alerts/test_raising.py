@@ -1,16 +1,12 @@
 """From signals to alerts: which rules, at most once a day, in one digest, and never for another organisation."""
 
 import json
-import threading
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
 import time_machine
-from django.db import connections
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
@@ -28,6 +24,7 @@ from signals_app.events import BuyingSignalDetected
 from signals_app.models import BusinessScore, BuyingSignal, SignalType, Strength
 from tests.factories import make_business
 from tests.signals_app.alert_factories import make_channel, make_rule, make_signal
+from tests.signals_app.threads import at_once
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -176,20 +173,6 @@ def test_once_a_rule_company_and_day(org_a: Organization) -> None:
     assert len(deliveries_of(org_a)) == 3
 
 
-def at_once(count: int, deed: Callable[[], Any]) -> list[Any]:
-    ready = threading.Barrier(count)
-
-    def act(_: int) -> Any:
-        try:
-            ready.wait()
-            return deed()
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(act, range(count)))
-
-
 @pytest.mark.django_db(transaction=True)
 def test_eight_at_once_raise_one_alert(org_a: Organization) -> None:
     for _ in range(3):
@@ -197,7 +180,7 @@ def test_eight_at_once_raise_one_alert(org_a: Organization) -> None:
     company = make_business()
     signals = [make_signal(org_a, company) for _ in range(8)]
     waiting = iter(signals)
-    raised = at_once(8, lambda: len(alert_on(next(waiting))))
+    raised = at_once(*[lambda: len(alert_on(next(waiting)))] * 8)
     assert sum(raised) == 3
     assert len(alerts_of(org_a)) == len(deliveries_of(org_a)) == 3
 
@@ -281,7 +264,7 @@ def test_workers_at_once_send_one_digest(org_a: Organization) -> None:
     slot = rule.next_digest_at
     assert slot is not None
     alert_on(make_signal(org_a))
-    told = at_once(6, lambda: send_digest(org=org_a, rule_id=rule.pk, slot=slot))
+    told = at_once(*[lambda: send_digest(org=org_a, rule_id=rule.pk, slot=slot)] * 6)
     assert sorted(told) == [0, 0, 0, 0, 0, 1]
     assert len(deliveries_of(org_a)) == 1
 
