@@ -78,7 +78,8 @@ def score_businesses(
 ) -> list[Score]:
     """Scores of `ids`, the best first; in chunks of a number of statements that does not grow."""
     criteria = [*criteria_of(icp, day), *(target.criterion() for target in meaning.targets)]
-    ordered, scores = sorted(ids), []
+    ordered = sorted(ids)
+    scores: list[Score] = []
     for start in range(0, len(ordered), CHUNK):
         chunk = ordered[start : start + CHUNK]
         loaded = load_facts(org, chunk, day=day, similarities=meaning.similarities(chunk))

@@ -88,7 +88,7 @@ def score_company(facts: Facts, criteria: Sequence[Criterion], weights: Weights,
         for one in asked[part]:
             points = 100 * share * one.weight * (one.met or 0) / whole if whole else 0.0
             contributions.append(Contribution(part, one.code, one.text, points, one.met, one.evidence))
-    contributions.sort(key=lambda one: (-one.points, one.part, one.code, one.text))
+    contributions.sort(key=lambda one: (-one.points, one.part, one.code, one.text, str(one.evidence)))
     # The sum of rounded products may pass 100 by the last digit.
     score = min(100.0, math.fsum(one.points for one in contributions))
     return Score(
@@ -165,7 +165,7 @@ def _timing(facts: Facts, day: date) -> _Piece:
         found.append((EVENT_SHARE * math.pow(0.5, age / TIMING_HALF_LIFE), text, evidence))
     if not found:
         return _Piece("timing", "nothing_new", f"nothing known to have happened in {RECENT_DAYS} days", 1.0, 0.0, None)
-    met, text, evidence = max(found, key=lambda one: (one[0], one[1]))
+    met, text, evidence = max(found, key=lambda one: (one[0], one[1], sorted(map(str, one[2].values()))))
     return _Piece("timing", "newest", text, 1.0, met, evidence)
 
 
