@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 
 import httpx2
@@ -105,9 +106,17 @@ def _post(client: openai.OpenAI, request: dict[str, Any]) -> Reply:
         raise NoAnswer(f"The connection to the language model failed: {type(error).__name__}") from error
 
 
-@cache
+_making = Lock()
+
+
 def _client(api_key: str, base_url: str) -> openai.OpenAI:
     """One for all threads of a process, so that connections are used again."""
+    with _making:  # else threads that come at once make one each
+        return _make_client(api_key, base_url)
+
+
+@cache
+def _make_client(api_key: str, base_url: str) -> openai.OpenAI:
     limits = httpx2.Limits(max_connections=100, max_keepalive_connections=50)
     return openai.OpenAI(
         api_key=api_key,
