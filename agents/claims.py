@@ -34,7 +34,7 @@ _DATES = [
     )
 ]
 _URL = re.compile(r"(?<![\w.+-])[a-z][a-z0-9+.-]{1,20}:(?=[^\s:])[^\s<>\"'`|]+|//[^\s<>\"'`|]+", re.IGNORECASE)
-_EMAIL = re.compile(r"[^\s@<>()\[\]\"',;:|]+@[^\s@<>()\[\]\"',;:|]*[^\s@<>()\[\]\"',;:|.]")
+_EMAIL = re.compile(r"(?<![^\s@<>()\[\]\"',;:|])[^\s@<>()\[\]\"',;:|]+@[^\s@<>()\[\]\"',;:|]*[^\s@<>()\[\]\"',;:|.]")
 _DOMAIN = re.compile(r"(?<![\w.-])(?:[^\W_](?:[\w-]*[^\W_])?\.)+[^\W\d_]{2,}(?:/[^\s<>\"'`|]*)?", re.IGNORECASE)
 _PHONE = re.compile(r"(?<![\w.,])(?:\+|00|0)\d[\d ()-]{6,18}\d(?!\w|[.,]\d)")
 _CURRENCIES = {
@@ -61,6 +61,7 @@ _SAME = {"limited": "ltd", "company": "co", "incorporated": "inc", "corporation"
 _EDGES = ".,;:!?()[]{}<>\"'`*_~\u2026\u201c\u201d|"
 _PLAIN = str.maketrans({"\u2018": "'", "\u2019": "'", "\u2212": "-", "\u2010": "-", "\u2011": "-", "\u2013": "-",
                         "\u2014": " - "})  # quotation marks, the minus sign, dashes  # fmt: skip
+MAX_DIGITS = 20  # of what counts something; more would be rounded
 _GONE = " | "  # in place of what was read; no name runs across it
 
 
@@ -143,7 +144,8 @@ def _month(text: str) -> int:
 
 def _number(match: re.Match[str]) -> Claim | None:
     digits = match["digits"].replace(",", "")
-    is_code = len(digits) > 1 and digits.startswith("0") and not digits.startswith("0.")
+    has_leading_zero = len(digits) > 1 and digits.startswith("0") and not digits.startswith("0.")
+    is_code = has_leading_zero or len(digits) > MAX_DIGITS
     if is_code:
         return Claim("code", code_of(match[0]), match[0].strip())
     value = Decimal(digits) * _MULTIPLIERS.get((match["short"] or match["long"] or "").casefold(), 1)

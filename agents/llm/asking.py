@@ -3,13 +3,14 @@
 import random
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Generic
 
 import structlog
 from django.conf import settings
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from pydantic import ValidationError
 
 from agents.budgets import charge_unknown, release, reserve, settle
@@ -33,6 +34,7 @@ MAX_WAIT_S = 5.0  # of all waits together: a longer one is for the job's clock, 
 FIRST_WAIT_S = 0.5
 MAX_REPEATED = 8_000  # characters of an answer that are sent back to be put right
 SERVER_ERROR = 500
+OUTAGE_PAUSES_S = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0)
 NEEDS_OPERATOR = {401, 403}
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*)\n\s*```\s*\Z", re.DOTALL)
 
@@ -152,7 +154,8 @@ class _Asking(Generic[M]):
             )  # fmt: skip
         except CallFailed as error:
             close = charge_unknown if isinstance(error, NoAnswer) else release
-            close(call=call, error=redacted(str(error)), http_status=error.status, latency_ms=_since(began))
+            values = {"error": redacted(str(error)), "http_status": error.status, "latency_ms": _since(began)}
+            _insist(lambda: close(call=call, **values))
             raise
         call.latency_ms = _since(began)
         return call, reply
@@ -192,7 +195,6 @@ class _Asking(Generic[M]):
         return _Judged(value=value)
 
     def _settle(self, call: LLMCall, reply: Reply, judged: _Judged[M], price: Price) -> None:
-        breaker.note_success(self.breaker)
         values = {
             "latency_ms": call.latency_ms,
             "http_status": reply.status,
@@ -200,15 +202,33 @@ class _Asking(Generic[M]):
             "response_sha256": sha256(reply.text.encode()).hexdigest(),
             "error": redacted(judged.failure or judged.problems),
         }
+        _insist(lambda: self._write(call, reply, judged, price, values))
+        breaker.note_success(self.breaker)
+
+    def _write(self, call: LLMCall, reply: Reply, judged: _Judged[M], price: Price, values: dict[str, Any]) -> None:
         with transaction.atomic():
             if reply.tokens_in is None:
-                values["error"] = f"The answer does not tell what it cost. {values['error']}".strip()
-                charge_unknown(call=call, **values)
+                said = f"The answer does not tell what it cost. {values['error']}".strip()
+                charge_unknown(call=call, **{**values, "error": said})
             else:
                 cost = price.of(reply.tokens_in, reply.tokens_out, reply.cached_in)
                 settle(call=call, cost=cost, tokens_in=reply.tokens_in, tokens_out=reply.tokens_out, **values)
             if self.key and judged.value is not None:
                 store_answer(org=self.ctx.org, key=self.key, text=_unfenced(reply.text), model=self.model)
+
+
+def _insist(write: Callable[[], object]) -> None:
+    """`write()`, again while the database is away: what an answer cost is known here and nowhere else."""
+    for pause in OUTAGE_PAUSES_S:
+        try:
+            write()
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("llm_call_not_written_yet", error=redacted(str(error)))
+            connection.close()
+            time.sleep(pause)
+        else:
+            return
+    write()
 
 
 def _repair(previous: str, problems: str) -> Messages:

@@ -229,7 +229,7 @@ class LLMServer:
         self.prices = prices or {"gpt-4.1-mini": ("0.40", "1.60")}  # US dollars a million tokens read and written
         self.requests: list[Json] = []  # the JSON of each, with "authorization" added
         self.keeps_requests = True
-        self.counts: Counter[str] = Counter()  # requests, billed
+        self.counts: Counter[str] = Counter()  # requests, billed_answers
         self.billed = Decimal(0)  # for answers that told what they cost
         self.handlers: dict[str, Handler] = {}  # by the name of the schema, which is that of the prompt
         self.always: Behaviour = well
@@ -252,7 +252,7 @@ class LLMServer:
         read, written = (Decimal(price) / MILLION for price in self.prices[model])
         with self._lock:
             self.billed += usage["prompt_tokens"] * read + usage["completion_tokens"] * written
-            self.counts["billed"] += 1
+            self.counts["billed_answers"] += 1
 
     def bill(self) -> Json:
         with self._lock:

@@ -1,15 +1,17 @@
 """Asking a language model: the real client, over real HTTP, with every fault that servers have."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from pytest_django import Settings
 
+from agents import budgets
 from agents.llm import BudgetExceeded, LLMFailed, UnknownPrice, Untrusted, asking, breaker, templates
 from agents.models import AgentExecution, LLMBreaker, LLMResponse
 from oppspot.core.errors import NotConfigured, RetryableError
@@ -320,3 +322,30 @@ def test_the_key_is_nowhere_to_be_read(server: LLMServer, execution: AgentExecut
     assert "[secret]" in told[0]
     assert not any(KEY in text for text in told)
     assert redacted(f"key {KEY}") == "key [secret]"
+
+
+@pytest.mark.parametrize("fault", [stub.well, stub.cut], ids=["answered", "cut"])
+def test_what_a_call_cost_is_written_when_the_database_is_back(
+    server: LLMServer, execution: AgentExecution, monkeypatch: pytest.MonkeyPatch, fault: stub.Behaviour
+) -> None:
+    away = [OperationalError("the server closed the connection"), InterfaceError("connection already closed")]
+
+    def write(real: Callable[..., bool]) -> Callable[..., bool]:
+        def settling(**values: object) -> bool:
+            if away:
+                raise away.pop()
+            return real(**values)
+
+        return settling
+
+    monkeypatch.setattr("agents.llm.asking.settle", write(budgets.settle))
+    monkeypatch.setattr("agents.llm.asking.charge_unknown", write(budgets.charge_unknown))
+    monkeypatch.setattr(asking, "OUTAGE_PAUSES_S", (0.01, 0.01))
+    monkeypatch.setattr(
+        "agents.llm.asking.connection", SimpleNamespace(close=lambda: None)
+    )  # the test's own transaction lives in it
+    server.then(fault)
+    assert ask(execution).value.summary
+    assert away == []
+    assert calls_of(execution.org)[-1].cost == server.billed
+    check_books(execution.org)
