@@ -158,7 +158,7 @@ def test_no_criteria_are_ever_broken(org_a: Organization) -> None:
         domains = [by_id[pk].domain for pk in found]
         assert len(domains) == len(set(domains))
         for business in (by_id[pk] for pk in found):
-            assert business.status in (list(filters.status) or ["active"])
+            assert business.status in (filters.status or [Status.ACTIVE])
             assert not filters.sic or any(
                 code.startswith(prefix) for code in business.sic_codes for prefix in filters.sic
             )
