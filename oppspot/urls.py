@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.routers import SimpleRouter
 
+from agents.api.paths import IntroPathViewSet
 from businesses.admin.sources_page import sources_urls
 from businesses.api import BusinessEventViewSet, BusinessViewSet, SicCodeViewSet
 from businesses.org_events_api import OrgEventViewSet
@@ -39,6 +40,7 @@ router.register(r"businesses/(?P<business_id>[^/.]+)/events", BusinessEventViewS
 router.register("sic-codes", SicCodeViewSet, basename="sic-code")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 router.register("competitors", CompetitorViewSet, basename="competitor")
+router.register("intro-paths", IntroPathViewSet, basename="intro-path")
 router.register("jobs", JobViewSet, basename="job")
 router.register("members", MemberViewSet, basename="member")
 router.register("scores", ScoreViewSet, basename="score")

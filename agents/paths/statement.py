@@ -39,7 +39,8 @@ _AT_ADDRESS = """(SELECT array_agg(few.id) AS ids, count(*) AS companies FROM (
     SELECT o.id FROM businesses o WHERE oppspot_address_key(o.address_line1, o.postcode) = {0}
     LIMIT %(address_companies)s + 1) few)"""
 
-# Where the company `w.company` leads by its officers; an officer who is left out leads nowhere, and says why.
+# Where the company `w.company` leads by its officers; an officer who is left out leads nowhere, and says why. That
+# condition stands inside: on the join it would be looked at after all that an agent's offices lead to was made.
 _BY_OFFICER = f"""
     SELECT pair.company, 'officer:' || near.officer_id AS connector, pair.ties,
         pair.strength * {_RARITY.format("d.companies")} AS strength, why.left_out
@@ -51,10 +52,10 @@ _BY_OFFICER = f"""
     LEFT JOIN LATERAL (
         SELECT DISTINCT ON (b.business_id) b.business_id AS company, ARRAY[a.id, b.id] AS ties, {_TOGETHER} AS strength
         FROM appointments a JOIN appointments b ON b.officer_id = a.officer_id AND b.business_id <> a.business_id
-        WHERE a.officer_id = near.officer_id AND a.business_id = w.company
+        WHERE why.left_out IS NULL AND a.officer_id = near.officer_id AND a.business_id = w.company
             AND {_ROLE.format("a")} > 0 AND {_ROLE.format("b")} > 0
         ORDER BY b.business_id, 3 DESC, a.id, b.id
-    ) pair ON why.left_out IS NULL
+    ) pair ON true
     WHERE NOT EXISTS (SELECT FROM person WHERE person.id = near.officer_id)
 """  # noqa: S608  constants
 _BY_ADDRESS = f"""
@@ -64,8 +65,10 @@ _BY_ADDRESS = f"""
           WHERE c.id = w.company AND c.status <> 'dissolved' OFFSET 0) here
     CROSS JOIN LATERAL {_AT_ADDRESS.format("here.key")} d
     CROSS JOIN LATERAL (SELECT {_LEFT_OUT_ADDRESS.format(key="here.key", companies="d.companies")} AS left_out) why
-    LEFT JOIN LATERAL (SELECT o.id FROM businesses o
-        WHERE o.id = ANY(d.ids) AND o.id <> w.company AND o.status <> 'dissolved') there ON why.left_out IS NULL
+    LEFT JOIN LATERAL (
+        SELECT o.id FROM businesses o WHERE why.left_out IS NULL
+            AND o.id = ANY(d.ids) AND o.id <> w.company AND o.status <> 'dissolved'
+    ) there ON true
     WHERE here.key IS NOT NULL
 """  # noqa: S608  constants
 

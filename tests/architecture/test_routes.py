@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from agents.models import IntroPath
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry
 from oppspot.jobs.models import Run
 from oppspot.jobs.services import emit
@@ -31,7 +32,7 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (ApiKey, BuyingSignal, Competitor, Membership, OrgEvent, Run, Watchlist, WatchlistEntry)
+KEPT = (ApiKey, BuyingSignal, Competitor, IntroPath, Membership, OrgEvent, Run, Watchlist, WatchlistEntry)
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -56,6 +57,9 @@ class World:
         self.delivery = make_delivery(self.channel, subject=self.canary)
         self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
+        self.intro_path: IntroPath = IntroPath.objects.for_org(self.org).create(
+            org=self.org, target=shared, start=shared, path_key=self.canary, summary=self.canary, hops=1, strength=0.5
+        )
         self._watch()
 
     def _watch(self) -> None:

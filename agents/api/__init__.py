@@ -1,0 +1,1 @@
+"""API of agents and what they find."""
