@@ -18,7 +18,7 @@ from django.conf import settings
 from django.db.models import Q
 from pydantic import BaseModel, Field
 
-from agents.llm.contract import LLM, LLMFailed, Untrusted
+from agents.llm import LLM, LLMFailed, Untrusted
 from agents.scouting import Watch
 from businesses.models import Business, BusinessEvent, EventKind, OrgEvent
 from businesses.payloads import InvalidPayload, News, payload_of
@@ -145,7 +145,7 @@ def checked(article: Article, reading: NewsReading) -> dict[str, Any]:
         return {"dropped": "not about the company"}
     if not is_quoted(reading.quote, article.text):
         return {"dropped": "quote not in the text"}
-    if not _HINTS[SignalType(reading.type)].search(reading.quote):
+    if not _HINTS[SignalType(reading.type)].search(" ".join(reading.quote.split())):
         return {"dropped": "quote does not say so"}
     is_named = bool(mentions(reading.quote, article.names))
     told = {name: getattr(reading, name) for name in ("amount", "person", "title")}
