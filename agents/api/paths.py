@@ -66,6 +66,7 @@ class IntroPathSerializer(serializers.ModelSerializer[IntroPath]):
     target = CompanySerializer()
     start = CompanySerializer(allow_null=True, help_text="Null where it begins with a person.")
     strength = serializers.FloatField(help_text="0 to 1. Orders paths; it is no probability.")
+    mode = serializers.CharField(read_only=True, help_text="How it was found: deterministic, llm or llm_fallback.")
     links = serializers.ListField(
         child=serializers.DictField(),
         help_text="Its hops: kind (officer or address), strength, via, from, to, and the evidence of each.",

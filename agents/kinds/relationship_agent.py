@@ -71,7 +71,12 @@ class RelationshipAgent(Kind[RelationshipParams, RelationshipInput]):
             ctx.progress(done + 1, len(targets))
         known = results[0]["known"] if results else _count_known(ctx)
         return Outcome(
-            output={"targets": results, "known_companies": known, "known_people": len(ctx.params.people)},
+            output={
+                "targets": results,
+                "known_companies": known,
+                "known_people": len(ctx.params.people),
+                "note": "" if results else "No target was named, and there is no open opportunity.",
+            },
             items_processed=len(results),
             subjects=[
                 Subject(UUID(one["target"]), score=100 * one["strength"], evidence=one["evidence"], reason=one["best"])

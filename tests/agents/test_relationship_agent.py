@@ -122,6 +122,9 @@ def test_without_parameters_it_goes_from_won_deals_to_open_opportunities(org_a: 
     assert execute(agent).error_message.startswith("AgentFailed: There is nobody to start from")
     opportunities = Opportunity.objects.for_org(org_a)
     opportunities.create(org=org_a, business=won, status="won", handled_at=timezone.now(), score=1, confidence=1)
+    idle = execute(agent)
+    assert idle.output_data
+    assert (idle.status, idle.output_data["note"][:9]) == ("completed", "No target")
     opportunities.create(org=org_a, business=hoped, score=70, confidence=50)
     execution = execute(agent)
     assert execution.status == "completed"
