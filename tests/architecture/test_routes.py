@@ -14,7 +14,17 @@ from rest_framework.test import APIClient
 
 from agents.budgets import set_budget
 from agents.handoffs import HandoffSpec, set_handoffs
-from agents.models import Agent, AgentExecution, AgentTrigger, Feedback, Handoff, LLMBudget, Opportunity, Scorecard
+from agents.models import (
+    Agent,
+    AgentExecution,
+    AgentTrigger,
+    Feedback,
+    Handoff,
+    IntroPath,
+    LLMBudget,
+    Opportunity,
+    Scorecard,
+)
 from agents.services import cancel_execution
 from agents.triggers import TriggerSpec, set_triggers
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
@@ -39,7 +49,7 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, LLMBudget,
+KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IntroPath, LLMBudget,
         Membership, Opportunity, OrgEvent, Run, Scorecard, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
@@ -65,6 +75,9 @@ class World:
         self.delivery = make_delivery(self.channel, subject=self.canary)
         self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
+        self.intro_path: IntroPath = IntroPath.objects.for_org(self.org).create(
+            org=self.org, target=shared, start=shared, path_key=self.canary, summary=self.canary, hops=1, strength=0.5
+        )
         self._watch()
         self._set_agents_up()
 
