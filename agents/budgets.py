@@ -103,7 +103,7 @@ def _run_exceeded(execution: AgentExecution | None, amount: Decimal) -> BudgetEx
     return BudgetExceeded(
         f"The execution may spend ${execution.cost_cap} on language models; ${execution.cost} is spent and "
         f"${execution.cost_reserved} reserved, and the next call may cost ${amount}.",
-        hint="Raise the agent's cap of an execution, or the organisation's, and start it anew.",
+        hint="Raise the cap of the agent's executions, or the organisation's; then retry the execution.",
     )
 
 

@@ -4,13 +4,17 @@ from uuid import UUID
 
 import structlog
 
-from agents.models import Feedback, Opportunity, Scorecard
+from agents.models import Feedback, IntroPath, Opportunity, Scorecard
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 from oppspot.organizations.scoping import OrgOwned
 
 # What a verdict may be on, by the name that `Feedback.subject_type` has for it.
-SUBJECTS: dict[str, type[OrgOwned]] = {"opportunity": Opportunity, "scorecard": Scorecard}
+SUBJECTS: dict[str, type[OrgOwned]] = {
+    "opportunity": Opportunity,
+    "scorecard": Scorecard,
+    "intro_path": IntroPath,
+}
 
 logger = structlog.get_logger(__name__)
 

@@ -18,6 +18,7 @@ from django.conf import settings
 from django.db.models import Q
 from pydantic import BaseModel, Field
 
+from agents.grounding import is_quoted
 from agents.llm import LLM, LLMFailed, Untrusted
 from agents.scouting import Watch
 from businesses.models import Business, BusinessEvent, EventKind, OrgEvent
@@ -157,12 +158,6 @@ def checked(article: Article, reading: NewsReading) -> dict[str, Any]:
             "data": {name: value for name, value in told.items() if is_quoted(value, article.text)},
         }
     }
-
-
-def is_quoted(quote: str, text: str) -> bool:
-    """Whether `quote` stands in `text` word for word; only spaces and line breaks may differ."""
-    wanted = " ".join(quote.split())
-    return bool(wanted) and wanted in " ".join(text.split())
 
 
 def record_findings(watch: Watch, findings: Sequence[tuple[Article, dict[str, Any]]]) -> int:

@@ -173,8 +173,12 @@ def cancel_execution(*, execution: AgentExecution) -> AgentExecution:
 
 
 def retry_execution(*, execution: AgentExecution) -> AgentExecution:
-    """Go on with a failed or cancelled execution after its last finished step. Raises `WrongState`."""
-    retry_run(_run_of(execution))
+    """Go on with a failed or cancelled execution after its last finished step, with what it may cost now. Raises
+    `WrongState`."""
+    with transaction.atomic():
+        retry_run(_run_of(execution))
+        executions = AgentExecution.objects.for_org(execution.org).filter(pk=execution.pk)
+        executions.update(cost_cap=run_cap(execution.agent))
     execution.refresh_from_db()
     return execution
 

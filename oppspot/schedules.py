@@ -10,6 +10,7 @@ SCHEDULES: list[Scheduled] = [
     Scheduled("daily signal scores", "5 0 * * *", "signals/scores.refresh", time_zone="UTC"),
     Scheduled("alert digests", "* * * * *", "signals/alert_digests.start"),
     Scheduled("due agents", "* * * * *", "agents/due.start"),
+    Scheduled("lost language model calls", "*/5 * * * *", "agents/llm_calls.close"),
     Scheduled("expired idempotency keys", "7 * * * *", "jobs/idempotent_requests.delete"),
     Scheduled("accounts of pulls", "20 4 * * *", "source/pulls.tidy"),
     Scheduled("old alerts and passes", "50 4 * * *", "signals/logs.tidy"),
