@@ -7,9 +7,10 @@ from uuid import uuid4
 import pytest
 from django.utils import timezone
 
+from agents.grounding import is_quoted
 from agents.llm.contract import LLM, Answer, LLMFailed
 from agents.models import AgentExecution
-from agents.scout_news import Article, NewsReading, checked, is_quoted
+from agents.scout_news import Article, NewsReading, checked
 from businesses.models import Business, BusinessEvent, Watchlist, WatchlistEntry
 from oppspot.core.errors import RetryableError
 from oppspot.organizations.models import Organization
