@@ -1,7 +1,7 @@
 """The demo of the agents: six of them on the sample, and a hand-off over invented companies that ends with a draft.
 
 What is told of companies here is invented, and so are the companies: nothing is ever invented about a real one. Their
-names end in "(fictional)", the source of their facts is `demo`.
+descriptions begin with "Fictional", their numbers with DEMO, and the source of their facts is `demo (fictional)`.
 """
 
 import json
@@ -28,7 +28,7 @@ from oppspot.jobs.heartbeat import Heart
 from oppspot.organizations.models import Organization
 
 DATA = Path(__file__).with_name("demo_data") / "fictional.json"
-SOURCE = "demo"
+SOURCE = "demo (fictional)"
 WATCHED, KNOWN = "Demo: watched (fictional)", "Demo: customers (fictional)"
 CUSTOMER = "DEMO0004"
 BY = "demo"
