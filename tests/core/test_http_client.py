@@ -32,7 +32,20 @@ from oppspot.core.http import (
     guarded_client,
     plain_client,
 )
-from tests.core.http_stub import HOSTS, HTML, Behaviour, Stub, names, policy, raw, redirect, reply, trickle
+from tests.core.http_stub import (
+    ALLOWED,
+    HOSTS,
+    HTML,
+    Behaviour,
+    Names,
+    Stub,
+    names,
+    policy,
+    raw,
+    redirect,
+    reply,
+    trickle,
+)
 
 pytestmark = pytest.mark.allow_hosts(HOSTS)
 
@@ -551,6 +564,35 @@ def test_the_shared_clients(stub: Stub) -> None:
         assert guarded_client().fetch(url).body == b"ours"
     assert guarded_client() is not other
     local.close()
+
+
+@pytest.mark.parametrize(
+    "location", ["http://169.254.169.254/latest/", "http://127.0.0.1:{other}/", "http://localhost/"]
+)
+def test_a_host_of_our_own_choice_does_not_lead_further_into_the_network(location: str) -> None:
+    ours, other = Stub("127.0.0.1"), Stub("127.0.0.1")
+    ours.on("/", redirect("/moved"))
+    ours.on("/moved", redirect(location.format(other=other.port)))
+    other.on("/", reply(b"secret"))
+    with pytest.raises(ForbiddenAddress):
+        plain_client().fetch(ours.url(host="127.0.0.1"))
+    assert [each.target for each in ours.received] == ["/", "/moved"]
+    assert other.received == []
+    ours.on("/moved", reply(b"here"))
+    assert plain_client().fetch(ours.url(host="127.0.0.1")).body == b"here"
+    ours.close()
+    other.close()
+
+
+def test_a_name_that_leads_into_the_network_is_not_followed_either(stub: Stub) -> None:
+    inner = Stub("127.0.0.1")
+    stub.on("/", redirect(inner.url(host="inside.test")))
+    found = Names(company_test=[[ALLOWED]], inside_test=[["127.0.0.1"]])
+    anywhere = AddressPolicy(allows=lambda address: True, ports=None, addresses_of=found)
+    with pytest.raises(ForbiddenAddress):
+        Client(anywhere, elsewhere=policy(inner.port, addresses_of=found)).fetch(stub.url())
+    assert inner.received == []
+    inner.close()
 
 
 def test_threads_share_a_client(stub: Stub, client: Client) -> None:

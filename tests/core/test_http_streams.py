@@ -106,6 +106,22 @@ def test_silence_ends_it(stub: Stub, client: Client, url: str, start: bytes) -> 
     assert time.monotonic() - started < 1.5
 
 
+def test_a_line_that_trickles_and_never_ends_is_left(stub: Stub, client: Client, url: str) -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.sendall(CHUNKED + chunk(b"one\n"))
+        for _ in range(100):
+            connection.sendall(chunk(b"x"))
+            time.sleep(0.03)
+
+    stub.on("/", behave)
+    began = time.monotonic()
+    with client.stream_lines(url, seconds_idle=0.3) as lines:
+        assert next(lines) == b"one"
+        with pytest.raises(TimedOut, match=r"did not answer within 0\.3 s"):
+            next(lines)
+    assert 0.3 <= time.monotonic() - began < 1.5
+
+
 def test_it_may_last_longer_than_any_silence(stub: Stub, client: Client, url: str) -> None:
     stub.on("/", trickle(UNTIL_THE_END, b"abc\n" * 4, pause=0.05))
     with client.stream_lines(url, seconds_idle=0.4, connect_seconds=0.2) as lines:
@@ -165,4 +181,4 @@ def test_what_the_caller_raises_is_the_callers(stub: Stub, client: Client, url: 
 def test_lines_of_chunks_of_any_size(lines: list[bytes], size: int) -> None:
     body = b"".join(line + b"\r\n" for line in lines)
     chunks = [body[start : start + size] for start in range(0, len(body), size)]
-    assert list(lines_of(chunks, 22, "company.test")) == lines
+    assert list(lines_of(chunks, 22, "company.test", 5.0)) == lines

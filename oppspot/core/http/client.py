@@ -30,7 +30,7 @@ from oppspot.core.http.requests import (
     private_headers,
     public_headers,
 )
-from oppspot.core.http.urls import port_of, vetted_url
+from oppspot.core.http.urls import origin_of, port_of, vetted_url
 
 T = TypeVar("T")
 MAX_REDIRECTS = 3
@@ -49,9 +49,12 @@ def _default_tls() -> ssl.SSLContext:
 class Client:
     """Shared by threads. Errors are `RetryableError` or `PermanentError`, with the classes of `http.errors`."""
 
-    def __init__(self, policy: AddressPolicy, *, tls: ssl.SSLContext | None = None) -> None:
-        """`tls`: whom to trust, if not the authorities that the system trusts."""
-        self.policy, self._tls = policy, tls
+    def __init__(
+        self, policy: AddressPolicy, *, elsewhere: AddressPolicy | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        """`elsewhere`: where an answer may redirect to, if not within its own origin; as `policy` without it. `tls`:
+        whom to trust, if not the authorities that the system trusts."""
+        self.policy, self._elsewhere, self._tls = policy, elsewhere or policy, tls
 
     def fetch(
         self,
@@ -128,8 +131,8 @@ class Client:
         """The lines of a body that need not end, without their ends, as they arrive; those that are empty, too.
 
         An answer other than 2xx is `RefusedAnswer`, and redirects are not followed. While reading: `TimedOut` after
-        `seconds_idle` without a byte, `TooLarge` for a line, `RetryableError` when the connection is cut or the body
-        ends within a line, which is then not given.
+        `seconds_idle` without a byte or without the end of a line that is begun, `TooLarge` for a line,
+        `RetryableError` when the connection is cut or the body ends within a line, which is then not given.
         """
         public = public_headers(user_agent=user_agent, content_types=None, encoding="identity")
         outgoing = Outgoing("GET", vetted_url(url, self.policy), public, private_headers(headers, auth))
@@ -140,7 +143,8 @@ class Client:
             if found.get("content-encoding", "identity") != "identity":
                 raise WrongType(f"{outgoing.host} compressed a stream that was asked for as it is.")
             deadline.lift()
-            yield _translating(lines_of(answer.iter_stream(), max_line_bytes, outgoing.host), outgoing, seconds_idle)
+            lines = lines_of(answer.iter_stream(), max_line_bytes, outgoing.host, seconds_idle)
+            yield _translating(lines, outgoing, seconds_idle)
 
     def _follow(
         self,
@@ -150,12 +154,16 @@ class Client:
         max_bytes: int,
         content_types: Collection[str] | None,
     ) -> Answer:
+        policy, home = self.policy, origin_of(outgoing.url)
         for _ in range(MAX_REDIRECTS + 1):
-            with self._opened(outgoing, deadline, connect_seconds) as answer:
+            with self._opened(outgoing, deadline, connect_seconds, policy=policy) as answer:
                 location = httpx2.Headers(answer.headers).get("location")
                 if answer.status not in REDIRECTS or location is None:
                     return _read(answer, outgoing, deadline, max_bytes, content_types)
             url = vetted_url(location.strip(), self.policy, base=outgoing.url)
+            policy = self.policy if origin_of(url) == home else self._elsewhere
+            if policy is not self.policy:
+                url = vetted_url(location.strip(), policy, base=outgoing.url)
             if outgoing.url.scheme == "https" and url.scheme != "https":
                 raise ForbiddenAddress(f"{outgoing.host} redirects from https to http.")
             outgoing = outgoing.redirected(url)
@@ -163,7 +171,13 @@ class Client:
 
     @contextmanager
     def _opened(
-        self, outgoing: Outgoing, deadline: Deadline, connect_seconds: float, *, idle: float | None = None
+        self,
+        outgoing: Outgoing,
+        deadline: Deadline,
+        connect_seconds: float,
+        *,
+        policy: AddressPolicy | None = None,
+        idle: float | None = None,
     ) -> Iterator[httpcore2.Response]:
         """The answer when its headers have come. `idle`: seconds that a single read may take."""
         url = outgoing.url
@@ -171,7 +185,7 @@ class Client:
         connection = httpcore2.HTTPConnection(
             target.origin,
             ssl_context=self._tls or _default_tls(),
-            network_backend=VettedBackend(self.policy, deadline),
+            network_backend=VettedBackend(policy or self.policy, deadline),
         )
         request = httpcore2.Request(
             outgoing.method,

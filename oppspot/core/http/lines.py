@@ -1,14 +1,16 @@
 """The lines of a body that comes in chunks of any size."""
 
+import time
 from collections.abc import Iterable, Iterator
 
 from oppspot.core.errors import RetryableError
 from oppspot.core.http.errors import TooLarge
 
 
-def lines_of(chunks: Iterable[bytes], max_line_bytes: int, host: str) -> Iterator[bytes]:
-    """Whole lines without their ends. Raises `TooLarge`, and `RetryableError` for a body that ends within a line."""
-    begun = bytearray()
+def lines_of(chunks: Iterable[bytes], max_line_bytes: int, host: str, seconds: float) -> Iterator[bytes]:
+    """Whole lines without their ends. Raises `TooLarge`, `RetryableError` for a body that ends within a line, and
+    `TimeoutError` for a line that does not end within `seconds`, though bytes keep coming."""
+    begun, began = bytearray(), 0.0
     for chunk in chunks:
         *ended, rest = chunk.split(b"\n")
         for end in ended:
@@ -16,6 +18,11 @@ def lines_of(chunks: Iterable[bytes], max_line_bytes: int, host: str) -> Iterato
             _check(begun, max_line_bytes, host)
             yield bytes(begun).removesuffix(b"\r")
             begun.clear()
+        now = time.monotonic()
+        if not begun:
+            began = now
+        elif now - began > seconds:
+            raise TimeoutError
         begun += rest
         _check(begun, max_line_bytes, host)
     if begun:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from oppspot.core.http.client import Client
 from oppspot.core.http.policy import ANYWHERE, PUBLIC
 
-_clients = {"guarded": Client(PUBLIC), "plain": Client(ANYWHERE)}
+_clients = {"guarded": Client(PUBLIC), "plain": Client(ANYWHERE, elsewhere=PUBLIC)}
 
 
 def guarded_client() -> Client:
@@ -15,7 +15,7 @@ def guarded_client() -> Client:
 
 
 def plain_client() -> Client:
-    """For hosts that the code or its settings name."""
+    """For hosts that the code or its settings name; what these redirect to is their word, and must be public."""
     return _clients["plain"]
 
 

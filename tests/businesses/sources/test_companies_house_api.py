@@ -480,10 +480,15 @@ def test_a_429_stops_the_pull_until_the_window_ends(
     assert len(register.asked) == 2  # the budget is asked before the register
 
 
-def test_credentials_do_not_follow_a_redirect_to_another_host(register: StubRegister, acme: Business) -> None:
+def test_a_redirect_into_the_network_is_not_followed(register: StubRegister, acme: Business) -> None:
     with StubRegister().running() as elsewhere:
-        elsewhere.companies["x"] = {"": {}}
         register.once("/officers", status(302, Location=f"{elsewhere.url}/company/x"))
-        with pytest.raises(NotConfigured, match="status 401"):
-            pull()
-        assert elsewhere.asked == ["/company/x"]
+        assert pull().pull.failed == 1
+        assert elsewhere.asked == []
+    assert "is not a public address" in SourceState.objects.get().error
+
+
+def test_a_redirect_within_the_service_is_followed_with_the_key(register: StubRegister, acme: Business) -> None:
+    register.once("/officers", status(302, Location=f"/company/{NUMBER}/officers?items_per_page=100&start_index=0"))
+    assert pull().pull.status == "completed"
+    assert kinds() == ALL
