@@ -131,7 +131,7 @@ def read_article(llm: LLM, article: Article) -> dict[str, Any]:
             PROMPT,
             NewsReading,
             facts={"company": article.business.name, "day": article.on.isoformat()},
-            untrusted=[Untrusted(article.id, "News", article.text)],
+            untrusted=[Untrusted("news", "News", article.text)],
         )
     except LLMFailed as error:
         return {"failed": error.message}
