@@ -39,9 +39,11 @@ READ_IN = ("DEMO0001", "DEMO0003")  # companies with news for a language model
 PRICE_IN, PRICE_OUT = (Decimal(str(PRICES[MODEL][name])) / 1_000_000 for name in ("in", "out"))
 # What differs from one try or one organisation to the next, though the findings are the same.
 VOLATILE = {"id", "org", "attempt", "duration_ms", "cost", "cost_reserved", "tokens_used", "api_calls", "root_id"}
-# How a thing is put into words; the writer's variants go by the agent's id.
+# How a thing is put into words, and in which order: the writer's variants go by the agent's id, and what is equally
+# strong comes by its own.
 WORDING = {"subject", "body", "claims", "citations", "warnings", "content_sha256", "facts_sha256", "reason", "template",
-           "prose", "output", "inputs", "output_data", "input_data"}  # fmt: skip
+           "prose", "output", "inputs", "output_data", "input_data",
+           "ResearchSection.content", "ResearchSection.evidence", "ResearchSection.basis"}  # fmt: skip
 LEDGER = {"LLMCall", "LLMMonth", "LLMResponse"}
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d[\d:.]*(?:\+\d\d:\d\d|Z)?")
@@ -166,11 +168,19 @@ def findings(org: Organization, *, without: Collection[str] = ()) -> dict[str, l
     return found
 
 
-def _shown(row: models.Model, without: Collection[str]) -> str:
+def differences(found: dict[str, list[str]], expected: dict[str, list[str]]) -> list[str]:
+    """The rows that only one of two organisations has, `+` those found, `-` those missing."""
+    rows, others = (
+        Counter(f"{name} {row}" for name, rows in each.items() for row in rows) for each in (found, expected)
+    )
+    return [*(f"+ {row}" for row in (rows - others).elements()), *(f"- {row}" for row in (others - rows).elements())]
+
+
+def _shown(row: models.Model, without: set[str]) -> str:
     values: dict[str, Any] = {}
     for field in row._meta.concrete_fields:
         is_own = isinstance(field, models.ForeignKey) and issubclass(field.related_model, OrgOwned)
-        if field.name not in without and not is_own:
+        if not {field.name, f"{type(row).__name__}.{field.name}"} & without and not is_own:
             value = field.value_from_object(row)
             values[field.name] = round(value, 6) if isinstance(value, float) else value
     if isinstance(row, Agent):
