@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from django.apps import apps
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
@@ -27,16 +27,19 @@ class Refers:
     noun: str
 
 
+Pk = UUID | int
+
 BusinessId = Annotated[UUID, Refers("businesses.Business", "company")]
 WatchlistId = Annotated[UUID, Refers("businesses.Watchlist", "watchlist")]
 ChannelId = Annotated[UUID, Refers("signals_app.Channel", "alert channel")]
 AgentId = Annotated[UUID, Refers("agents.Agent", "agent")]
+OfficerId = Annotated[int, Refers("businesses.Officer", "officer"), Field(gt=0, lt=2**63)]
 OpportunityId = Annotated[UUID, Refers("agents.Opportunity", "opportunity")]
 
 
 def check_references(value: BaseModel, org: Organization, *, prefix: str = "") -> None:
     """Raise `InvalidInput`, naming each field whose row `org` does not have; a foreign one is as good as missing."""
-    named: dict[Refers, dict[UUID, list[str]]] = defaultdict(lambda: defaultdict(list))
+    named: dict[Refers, dict[Pk, list[str]]] = defaultdict(lambda: defaultdict(list))
     for refers, path, pk in _references(value, prefix):
         named[refers][pk].append(path)
     fields: dict[str, list[str]] = {}
@@ -48,13 +51,13 @@ def check_references(value: BaseModel, org: Organization, *, prefix: str = "") -
         raise InvalidInput("Something that is named does not exist.", fields=dict(sorted(fields.items())))
 
 
-def _existing(refers: Refers, org: Organization, ids: list[UUID]) -> set[UUID]:
+def _existing(refers: Refers, org: Organization, ids: list[Pk]) -> set[Pk]:
     model: Any = apps.get_model(refers.model)
     rows = model.objects.for_org(org) if issubclass(model, OrgOwned) else model.objects.all()
     return set(rows.filter(pk__in=ids).values_list("pk", flat=True))
 
 
-def _references(value: BaseModel, prefix: str) -> Iterator[tuple[Refers, str, UUID]]:
+def _references(value: BaseModel, prefix: str) -> Iterator[tuple[Refers, str, Pk]]:
     for name, info in type(value).model_fields.items():
         path = f"{prefix}.{name}" if prefix else name
         found = getattr(value, name)

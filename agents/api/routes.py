@@ -7,6 +7,8 @@ from agents.api.agents import AgentViewSet
 from agents.api.executions import ExecutionViewSet
 from agents.api.feedback import FeedbackViewSet
 from agents.api.kinds import KindsView
+from agents.api.opportunities import OpportunityViewSet, ScorecardViewSet
+from agents.api.paths import IntroPathViewSet
 from agents.api.stats import StatsView
 from agents.api.usage import BudgetView, UsageView
 
@@ -14,6 +16,9 @@ router = SimpleRouter()
 router.register("agents", AgentViewSet, basename="agent")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("feedback", FeedbackViewSet, basename="feedback")
+router.register("intro-paths", IntroPathViewSet, basename="intro-path")
+router.register("opportunities", OpportunityViewSet, basename="opportunity")
+router.register("scorecards", ScorecardViewSet, basename="scorecard")
 
 urlpatterns = [
     path("agents/kinds/", KindsView.as_view(), name="agent-kinds"),  # before the router, to which it would be an id

@@ -13,6 +13,7 @@ from agents.models.agents import (
 from agents.models.feedback import Feedback, Verdict
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
+from agents.models.paths import IntroPath
 from agents.models.reports import (
     Depth,
     ReportSection,
@@ -33,6 +34,7 @@ __all__ = [
     "ExecutionStep",
     "Feedback",
     "Handoff",
+    "IntroPath",
     "LLMBreaker",
     "LLMBudget",
     "LLMCall",

@@ -28,6 +28,13 @@ class Words(Func):
     output_field = models.TextField()
 
 
+class AddressKey(Func):
+    """Equal for the registered addresses of companies at one place; null without a first line or a postcode."""
+
+    function = "oppspot_address_key"
+    output_field = models.UUIDField()
+
+
 def _joined(*fields: str | Func) -> Concat:
     parts: list[Any] = []
     for field in fields:
@@ -161,6 +168,7 @@ class Business(models.Model):
             models.Index(Upper("town"), name="business_town"),
             models.Index(OpClass("postcode", "text_pattern_ops"), name="business_postcode"),
             models.Index(fields=["postcode_area"], name="business_postcode_area"),
+            models.Index(AddressKey("address_line1", "postcode"), name="business_address_key"),
             models.Index(fields=["incorporated_on"], name="business_incorporated"),
             models.Index(fields=["status"], condition=~Q(status=Status.ACTIVE), name="business_not_active"),
             GinIndex(fields=["sic_codes"], name="business_sic_codes"),

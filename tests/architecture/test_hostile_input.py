@@ -9,6 +9,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from agents.models import Opportunity
 from businesses.models import Business
 from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
@@ -47,6 +48,7 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/executions/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/executions/<pk>/retry/": "reason",
     "/api/v1/feedback/": "note",
+    "/api/v1/opportunities/<pk>/": "outcome",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
     "/api/v1/members/<pk>/": "role",
@@ -138,6 +140,9 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
     ids = {
         "agent": agent.pk,
         "execution": queue_execution(agent).pk,
+        "opportunity": Opportunity.objects.for_org(org_a)
+        .create(org=org_a, agent=agent, business=company, score=1, confidence=1)
+        .pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,
         "delivery": make_delivery(channel).pk,

@@ -14,7 +14,17 @@ from rest_framework.test import APIClient
 
 from agents.budgets import set_budget
 from agents.handoffs import HandoffSpec, set_handoffs
-from agents.models import Agent, AgentExecution, AgentTrigger, Feedback, Handoff, LLMBudget
+from agents.models import (
+    Agent,
+    AgentExecution,
+    AgentTrigger,
+    Feedback,
+    Handoff,
+    IntroPath,
+    LLMBudget,
+    Opportunity,
+    Scorecard,
+)
 from agents.services import cancel_execution
 from agents.triggers import TriggerSpec, set_triggers
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
@@ -39,8 +49,8 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, LLMBudget,
-        Membership, OrgEvent, Run, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
+KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IntroPath, LLMBudget,
+        Membership, Opportunity, OrgEvent, Run, Scorecard, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -65,6 +75,9 @@ class World:
         self.delivery = make_delivery(self.channel, subject=self.canary)
         self.competitor = Competitor.objects.for_org(self.org).create(org=self.org, name=self.canary)
         self.run: Run = Run.objects.for_org(self.org).get(pk=emitted.run_ids[0])
+        self.intro_path: IntroPath = IntroPath.objects.for_org(self.org).create(
+            org=self.org, target=shared, start=shared, path_key=self.canary, summary=self.canary, hops=1, strength=0.5
+        )
         self._watch()
         self._set_agents_up()
 
@@ -102,7 +115,19 @@ class World:
             org=self.org, subject_type="opportunity", subject_id=uuid.uuid4(), verdict="useful", note=self.canary,
             given_by=self.canary,
         )  # fmt: skip
+        self._find_opportunities()
         set_budget(org=self.org, monthly_cap=Decimal(1), run_cap=Decimal(1), by=self.canary)
+
+    def _find_opportunities(self) -> None:
+        found = Business.objects.filter(name="Watched").get()
+        reason = {"part": "fit", "code": "industry", "text": self.canary, "points": 1.0, "met": 1.0, "evidence": []}
+        common = {"org": self.org, "agent": self.agent, "business": found, "score": 1.0, "confidence": 1.0}
+        self.opportunity: Opportunity = Opportunity.objects.for_org(self.org).create(
+            **common, reasons=[reason], outcome=self.canary
+        )
+        self.scorecard: Scorecard = Scorecard.objects.for_org(self.org).create(
+            **common, contributions=[reason], icp_hash=self.canary[:64]
+        )
 
     def client(self, role: Role) -> APIClient:
         return client_of(self.users[role])

@@ -36,7 +36,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         table: Table = getattr(self, f"_{options['action']}")(
-            organizations(options["org"], every=options["all_orgs"]), options
+            organizations(options["org"], every=options["every"]), options
         )
         console = Console(file=self.stdout, width=None if self.stdout.isatty() else 240)  # type: ignore[arg-type]
         console.print(table if table.row_count else "none")
@@ -76,7 +76,7 @@ def _action(actions: Any, name: str, text: str) -> ArgumentParser:
     action: ArgumentParser = actions.add_parser(name, help=text)
     which = action.add_mutually_exclusive_group()
     which.add_argument("--org", help="slug of an organisation; may be left out when there is only one")
-    which.add_argument("--all-orgs", action="store_true", help="of every organisation")
+    which.add_argument("--all-orgs", dest="every", action="store_true", help="of every organisation")
     return action
 
 

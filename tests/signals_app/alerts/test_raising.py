@@ -106,7 +106,10 @@ def test_an_event_leads_to_an_alert_and_its_deliveries(org_a: Organization) -> N
     rule = make_rule(org_a, *channels)
     signal = make_signal(org_a)
     emit(BuyingSignalDetected, detected(signal), org=org_a)
-    assert drain(Heart("default"), limit=1) == 1
+    waiting = Run.objects.for_org(org_a).filter(function="signals_app.alerts.alert", status="queued")
+    assert waiting.exists()
+    while waiting.exists():  # others listen to the event, too, in any order
+        assert drain(Heart("default"), limit=1) == 1
     [alert] = alerts_of(org_a)
     assert (alert.rule, alert.signal, alert.business) == (rule, signal, signal.business)
     assert alert.told_at is not None
@@ -142,7 +145,8 @@ def test_an_event_of_the_system_or_without_a_signal_raises_nothing(org_a: Organi
     signal = make_signal(org_a)
     emit(BuyingSignalDetected, detected(signal))
     emit(BuyingSignalDetected, detected(signal, signal_id=uuid.uuid4()), org=org_a)
-    assert drain(Heart("default")) == 2
+    assert drain(Heart("default"))
+    assert Run.all_orgs.filter(function="signals_app.alerts.alert").count() == 2
     assert alerts_of(org_a) == []
     assert set(Run.all_orgs.values_list("status", flat=True)) == {"completed"}
 

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('agents', '0002_follow_jobs'),
+        ('agents', '0003_paths'),
         ('businesses', '0005_watching'),
         ('organizations', '0004_idempotent_requests'),
     ]

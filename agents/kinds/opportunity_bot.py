@@ -1,0 +1,119 @@
+"""Looks for companies worth acting upon, again and again, and tells of those that are new."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.db.models import Q
+from pydantic import Field
+
+from agents.base import Input, Kind, Outcome, Params, Subject
+from agents.context import ExecutionContext
+from agents.models import Mode
+from agents.opportunities import closed_businesses, keep_opportunities
+from agents.references import BusinessId, WatchlistId
+from agents.scoring.candidates import diverse, eligible, on_watchlist, score_businesses, shortlist
+from agents.scoring.criteria import criteria_of
+from agents.scoring.meaning import meaning_of
+from agents.scoring.profile import Filters, Icp, Weights
+from agents.scoring.scores import Score
+from businesses.models import Business
+from oppspot.organizations.models import Organization
+
+
+class OpportunityParams(Params):
+    filters: Annotated[
+        Filters, Field(title="Criteria", description="What a company must be; none is found that is not.")
+    ] = Filters()
+    icp: Annotated[Icp, Field(title="Ideal customer", description="What fits best, in words or by examples.")] = Icp()
+    weights: Annotated[Weights, Field(title="Weights", description="What counts how much.")] = Weights()
+    watchlist: Annotated[
+        WatchlistId | None, Field(title="Watchlist", description="Look only on it; empty: in the whole register.")
+    ] = None
+    exclude: Annotated[
+        WatchlistId | None, Field(title="Leave out", description="A watchlist of companies that you know already.")
+    ] = None
+    min_score: Annotated[float, Field(title="Lowest score", description="0 to 100.", ge=0, le=100)] = 5
+    max_opportunities: Annotated[
+        int, Field(title="At most", description="Opportunities of one execution, the best.", ge=1, le=200)
+    ] = 20
+
+
+class OpportunityInput(Input):
+    companies: Annotated[
+        list[BusinessId],
+        Field(title="Companies", description="Look at these only; empty: at all that pass.", max_length=500),
+    ] = []
+
+
+class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
+    slug = "opportunity_bot"
+    title = "Opportunities"
+    description = "Finds companies that fit and move, keeps them as opportunities, and tells of new ones."
+    Params = OpportunityParams
+    Input = OpportunityInput
+
+    def run(self, ctx: ExecutionContext[OpportunityParams, OpportunityInput]) -> Outcome:
+        day = ctx.began_at.date()
+        # The provider of embeddings may be asked: outside of a transaction.
+        found = ctx.step("find", lambda: [str(one.business_id) for one in self._best(ctx)], transactional=False)
+
+        def keep() -> dict[str, Any]:
+            meaning = meaning_of(ctx.params.icp)
+            scores = score_businesses(ctx.org, [UUID(pk) for pk in found], icp=ctx.params.icp, meaning=meaning,
+                                      weights=ctx.params.weights, day=day)  # fmt: skip
+            looked_at = Q(business__in=ctx.input.companies) if ctx.input.companies else Q()
+            kept = keep_opportunities(
+                execution=ctx.execution, scores=scores, looked_at=looked_at, mode=Mode.DETERMINISTIC, now=ctx.began_at
+            )
+            new = [one for one in scores if one.business_id in set(kept.new)]
+            return {"new": _shown(new, kept.ids), "seen": len(kept.seen), "gone": len(kept.gone)}
+
+        made = ctx.step("keep", keep, inputs={"found": len(found)})
+        return Outcome(
+            output=made | {"found": len(found), "day": day.isoformat()},
+            items_processed=len(found),
+            subjects=[
+                Subject(UUID(one["business"]), one["score"], one["evidence"], one["reason"], UUID(one["id"]))
+                for one in made["new"]
+            ],
+            news=_digest(made["new"]),
+        )
+
+    @staticmethod
+    def _best(ctx: ExecutionContext[OpportunityParams, OpportunityInput]) -> list[Score]:
+        return find_opportunities(ctx.org, ctx.params, day=ctx.began_at.date(), only=ctx.input.companies)
+
+    def input_for_subject(self, subject: Subject) -> dict[str, Any]:
+        return {"companies": [str(subject.business_id)]}
+
+
+def find_opportunities(org: Organization, params: OpportunityParams, *, day: Any, only: list[UUID]) -> list[Score]:
+    """What the criteria find for `org` as of `day`, the best first: never what fails a filter, was closed by somebody,
+    or is left out. `only` narrows it to these companies."""
+    candidates = eligible(params.filters)
+    if only:
+        candidates = candidates.filter(pk__in=only)
+    closed = closed_businesses(org)
+    if params.exclude:
+        closed.update(on_watchlist(Business.objects.all(), org, params.exclude).values_list("pk", flat=True))
+    meaning = meaning_of(params.icp)
+    ids = shortlist(org, candidates, criteria_of(params.icp, day), meaning, params.weights, watchlist=params.watchlist)
+    open_ids = [pk for pk in ids if pk not in closed]
+    scores = score_businesses(org, open_ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
+    return diverse([one for one in scores if one.score >= params.min_score], params.max_opportunities)
+
+
+def _shown(scores: list[Score], ids: dict[UUID, UUID]) -> list[dict[str, Any]]:
+    names = dict(Business.objects.filter(pk__in=[one.business_id for one in scores]).values_list("pk", "name"))
+    return [
+        {"id": str(ids[one.business_id]), "business": str(one.business_id), "name": names[one.business_id],
+         "score": one.score, "evidence": one.evidence, "reason": one.contributions[0].text}
+        for one in scores
+    ]  # fmt: skip
+
+
+def _digest(new: list[dict[str, Any]]) -> list[str]:
+    if not new:
+        return []
+    count = f"{len(new)} new opportunit{'y' if len(new) == 1 else 'ies'}"
+    return [count, *(f"{one['name']}: {one['score']:.0f} of 100, {one['reason']}" for one in new)]

@@ -1,0 +1,125 @@
+"""From a million companies to a shortlist that is scored in full: by SQL and by vector, without loading the others."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.db.models import Exists, F, FloatField, OuterRef, Subquery, Value
+from django.db.models.functions import Coalesce
+
+from agents.scoring.criteria import Criterion, criteria_of, with_fit
+from agents.scoring.facts import load_facts
+from agents.scoring.meaning import Meaning
+from agents.scoring.profile import Filters, Icp, Weights
+from agents.scoring.scores import Score, score_company
+from businesses.filters import filter_businesses
+from businesses.models import Business, Status, WatchlistEntry
+from businesses.querysets import BusinessQuerySet
+from oppspot.organizations.models import Organization
+from signals_app.models import BusinessScore
+
+SHORTLIST = 1_000  # of those that move, of those that fit, and of those that are alike: each
+EXACT_ROWS = 20_000  # up to so many, each is compared; beyond, the index is asked
+CHUNK = 500  # companies whose facts are in memory together
+NEVER = (Status.DISSOLVED,)
+NOT_UNASKED = (Status.INSOLVENT, Status.STRIKE_OFF_PROPOSED)
+
+
+def eligible(filters: Filters) -> BusinessQuerySet:
+    """Companies that pass the hard filters. Dissolved ones never do; those in trouble only if their status is named."""
+    found = filter_businesses(filters.values()).exclude(status__in=NEVER)
+    return found if filters.status else found.exclude(status__in=NOT_UNASKED)
+
+
+def on_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
+    entries = WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
+    return candidates.filter(Exists(entries))
+
+
+def shortlist(
+    org: Organization,
+    candidates: BusinessQuerySet,
+    criteria: Sequence[Criterion],
+    meaning: Meaning,
+    weights: Weights,
+    *,
+    watchlist: UUID | None = None,
+    size: int = SHORTLIST,
+) -> list[UUID]:
+    """Ids worth scoring, `size` at most of each way to be found, in the order of the ids. Four statements at most.
+
+    Who has signals is ranked by fit and score of signals together; who has none, by fit. To these come the nearest in
+    meaning.
+    """
+    plain = candidates
+    narrowed = on_watchlist(candidates, org, watchlist) if watchlist else candidates
+    scores = BusinessScore.objects.for_org(org).filter(business=OuterRef("pk"))
+    fitting = with_fit(narrowed, [one for one in criteria if one.sql is not None])
+    moving = (
+        fitting.filter(Exists(scores.filter(score__gt=0)))
+        .annotate(moved=Coalesce(Subquery(scores.values("score")), Value(0.0), output_field=FloatField()))
+        .annotate(rank=weights.fit * F("sql_fit") + weights.intent * F("moved"))
+        .order_by("-rank", "pk")
+    )
+    found: set[UUID] = set(moving.values_list("pk", flat=True)[:size])
+    found.update(fitting.order_by("-sql_fit", "pk").values_list("pk", flat=True)[:size])
+    if meaning.targets:
+        if watchlist:
+            plain = plain.filter(pk__in=list(narrowed.order_by("pk").values_list("pk", flat=True)[:EXACT_ROWS]))
+        is_few = not plain.order_by().values("pk")[EXACT_ROWS : EXACT_ROWS + 1].exists()
+        found.update(meaning.nearest(plain, limit=size, exact=is_few))
+    return sorted(found)
+
+
+def score_businesses(
+    org: Organization, ids: Collection[UUID], *, icp: Icp, meaning: Meaning, weights: Weights, day: date
+) -> list[Score]:
+    """Scores of `ids`, the best first; in chunks of a number of statements that does not grow."""
+    criteria = [*criteria_of(icp, day), *(target.criterion() for target in meaning.targets)]
+    ordered = sorted(ids)
+    scores: list[Score] = []
+    for start in range(0, len(ordered), CHUNK):
+        chunk = ordered[start : start + CHUNK]
+        loaded = load_facts(org, chunk, day=day, similarities=meaning.similarities(chunk))
+        scores.extend(score_company(facts, criteria, weights, day) for facts in loaded)
+    return sorted(scores, key=lambda one: (-one.score, -one.confidence, one.business_id))
+
+
+def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> list[Score]:
+    """The best `count`, no two of one website, and not all alike: maximal marginal relevance.
+
+    Each next one is that of the highest (1 - spread) * score/100 - spread * its greatest likeness to one chosen before
+    (Carbonell & Goldstein, SIGIR 1998). Likeness is the cosine of vectors; 0 without one.
+    """
+    pool = list(scores[: 4 * count])
+    ids = [one.business_id for one in pool]
+    rows: dict[UUID, Any] = {
+        row[0]: row
+        for row in Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
+    }
+    chosen: list[Score] = []
+    domains: set[str] = set()
+    likeness = dict.fromkeys(ids, 0.0)
+    while pool and len(chosen) < count:
+        best = max(
+            pool,
+            key=lambda one: ((1 - spread) * one.score / 100 - spread * likeness[one.business_id], -one.business_id.int),
+        )
+        pool.remove(best)
+        _, domain, vector, model = rows.get(best.business_id, (None, "", None, ""))
+        if domain and domain in domains:
+            continue
+        chosen.append(best)
+        domains.add(domain)
+        if vector is not None:
+            for other in pool:
+                row = rows.get(other.business_id)
+                if row is not None and row[2] is not None and row[3] == model:
+                    likeness[other.business_id] = max(likeness[other.business_id], _cosine(vector, row[2]))
+    return sorted(chosen, key=lambda one: (-one.score, one.business_id))
+
+
+def _cosine(one: Any, other: Any) -> float:
+    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
