@@ -4,183 +4,396 @@ import django.core.serializers.json
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.manager
-import oppspot.core.ids
 from django.db import migrations, models
+
+import oppspot.core.ids
+from oppspot.organizations.composite_keys import composite_foreign_key
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('agents', '0003_paths'),
-        ('businesses', '0005_watching'),
-        ('organizations', '0004_idempotent_requests'),
+        ("agents", "0003_paths"),
+        ("businesses", "0005_watching"),
+        ("organizations", "0004_idempotent_requests"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ResearchReport',
+            name="ResearchReport",
             fields=[
-                ('id', models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('depth', models.CharField(choices=[('quick', 'Quick'), ('detailed', 'Detailed')], max_length=10)),
-                ('status', models.CharField(choices=[('complete', 'Complete'), ('partial', 'Partial')], max_length=10)),
-                ('is_reuse', models.BooleanField(help_text='Nothing had to be made: it does not count towards the quota.')),
-                ('score', models.FloatField(help_text='Of the signals then, 0 to 100; null without any.', null=True)),
-                ('evidence_count', models.IntegerField(default=0, help_text='Facts that its lines cite.')),
-                ('problems', models.JSONField(default=list, help_text='[{source, problem}] of the sources that failed.')),
-                ('changes', models.JSONField(default=dict, help_text='{section: {new: [line], changed: [{before, after}], gone: [line]}} since `previous`.')),
-                ('requested_by', models.TextField(blank=True, default='', editable=False)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
-                ('business', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='businesses.business')),
-                ('execution', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='agents.agentexecution')),
-                ('org', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='organizations.organization')),
-                ('previous', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='agents.researchreport')),
+                (
+                    "id",
+                    models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("depth", models.CharField(choices=[("quick", "Quick"), ("detailed", "Detailed")], max_length=10)),
+                ("status", models.CharField(choices=[("complete", "Complete"), ("partial", "Partial")], max_length=10)),
+                (
+                    "is_reuse",
+                    models.BooleanField(help_text="Nothing had to be made: it does not count towards the quota."),
+                ),
+                ("score", models.FloatField(help_text="Of the signals then, 0 to 100; null without any.", null=True)),
+                ("evidence_count", models.IntegerField(default=0, help_text="Facts that its lines cite.")),
+                ("problems", models.JSONField(default=list, help_text="[{section, problem}]: which sources failed.")),
+                (
+                    "changes",
+                    models.JSONField(
+                        default=dict,
+                        help_text="{section: {new: [line], changed: [{before, after}], gone: [line]}} since `previous`.",
+                    ),
+                ),
+                ("requested_by", models.TextField(blank=True, default="", editable=False)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                (
+                    "business",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="businesses.business"
+                    ),
+                ),
+                (
+                    "execution",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="agents.agentexecution",
+                    ),
+                ),
+                (
+                    "org",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                    ),
+                ),
+                (
+                    "previous",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="agents.researchreport",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'research_reports',
+                "db_table": "research_reports",
             },
             managers=[
-                ('all_orgs', django.db.models.manager.Manager()),
+                ("all_orgs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='ResearchSection',
+            name="ResearchSection",
             fields=[
-                ('id', models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(choices=[('snapshot', 'Snapshot'), ('buying_signals', 'Buying signals'), ('decision_makers', 'Decision makers'), ('revenue_signals', 'Revenue signals'), ('recommended_approach', 'Recommended approach'), ('sources', 'Sources')], max_length=30)),
-                ('depth', models.CharField(choices=[('quick', 'Quick'), ('detailed', 'Detailed')], max_length=10)),
-                ('content', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder, help_text='[{key, text, cites, kind, part, quote, value}].')),
-                ('prose', models.JSONField(default=list, help_text="[{text, cites}]: a language model's, checked against the facts.")),
-                ('evidence', models.JSONField(default=list, encoder=django.core.serializers.json.DjangoJSONEncoder, help_text='[{id, text, source, url, on, …}]: what the lines cite.')),
-                ('status', models.CharField(choices=[('ok', 'Complete'), ('partial', 'Partial: a source failed'), ('failed', 'Failed: a source failed, and nothing is known without it')], default='ok', max_length=10)),
-                ('problem', models.TextField(blank=True, default='', help_text='Which sources failed, and why.')),
-                ('mode', models.CharField(choices=[('deterministic', 'Without a language model'), ('llm', 'With a language model'), ('llm_fallback', 'Without a language model, as it failed')], default='deterministic', max_length=15)),
-                ('fallback_reason', models.TextField(blank=True, default='', help_text='Why there is no prose, though it was asked.')),
-                ('dropped_sentences', models.IntegerField(default=0, help_text="Of the model's, as no stored fact supports them.")),
-                ('basis', models.JSONField(default=dict, help_text='How the facts stood: when they differ, the section is stale.')),
-                ('generated_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('superseded_at', models.DateTimeField(help_text='When a newer version was made.', null=True)),
-                ('business', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='businesses.business')),
-                ('org', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='organizations.organization')),
+                (
+                    "id",
+                    models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        choices=[
+                            ("snapshot", "Snapshot"),
+                            ("buying_signals", "Buying signals"),
+                            ("decision_makers", "Decision makers"),
+                            ("revenue_signals", "Revenue signals"),
+                            ("recommended_approach", "Recommended approach"),
+                            ("sources", "Sources"),
+                        ],
+                        max_length=30,
+                    ),
+                ),
+                ("depth", models.CharField(choices=[("quick", "Quick"), ("detailed", "Detailed")], max_length=10)),
+                (
+                    "content",
+                    models.JSONField(
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        help_text="[{key, text, cites, kind, part, quote, value}].",
+                    ),
+                ),
+                (
+                    "prose",
+                    models.JSONField(
+                        default=list, help_text="[{text, cites}]: a language model's, checked against the facts."
+                    ),
+                ),
+                (
+                    "evidence",
+                    models.JSONField(
+                        default=list,
+                        encoder=django.core.serializers.json.DjangoJSONEncoder,
+                        help_text="[{id, text, source, url, on, …}]: what the lines cite.",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("ok", "Complete"),
+                            ("partial", "Partial: a source failed"),
+                            ("failed", "Failed: a source failed, and nothing is known without it"),
+                        ],
+                        default="ok",
+                        max_length=10,
+                    ),
+                ),
+                ("problem", models.TextField(blank=True, default="", help_text="Which sources failed, and why.")),
+                (
+                    "mode",
+                    models.CharField(
+                        choices=[
+                            ("deterministic", "Without a language model"),
+                            ("llm", "With a language model"),
+                            ("llm_fallback", "Without a language model, as it failed"),
+                        ],
+                        default="deterministic",
+                        max_length=15,
+                    ),
+                ),
+                (
+                    "fallback_reason",
+                    models.TextField(blank=True, default="", help_text="Why there is no prose, though it was asked."),
+                ),
+                (
+                    "dropped_sentences",
+                    models.IntegerField(default=0, help_text="Of the model's, as no stored fact supports them."),
+                ),
+                (
+                    "basis",
+                    models.JSONField(
+                        default=dict, help_text="How the facts stood: when they differ, the section is stale."
+                    ),
+                ),
+                ("generated_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("superseded_at", models.DateTimeField(help_text="When a newer version was made.", null=True)),
+                (
+                    "business",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="businesses.business"
+                    ),
+                ),
+                (
+                    "org",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'research_sections',
+                "db_table": "research_sections",
             },
             managers=[
-                ('all_orgs', django.db.models.manager.Manager()),
+                ("all_orgs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='ReportSection',
+            name="ReportSection",
             fields=[
-                ('id', models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('place', models.SmallIntegerField(help_text='From 0.')),
-                ('is_reused', models.BooleanField()),
-                ('org', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='organizations.organization')),
-                ('report', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='agents.researchreport')),
-                ('section', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='agents.researchsection')),
+                (
+                    "id",
+                    models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("place", models.SmallIntegerField(help_text="From 0.")),
+                ("is_reused", models.BooleanField()),
+                (
+                    "org",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                    ),
+                ),
+                (
+                    "report",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="agents.researchreport"
+                    ),
+                ),
+                (
+                    "section",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="agents.researchsection"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'research_report_sections',
+                "db_table": "research_report_sections",
             },
             managers=[
-                ('all_orgs', django.db.models.manager.Manager()),
+                ("all_orgs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='ResearchMonth',
+            name="ResearchMonth",
             fields=[
-                ('id', models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('month', models.DateField(help_text='Its first day (UTC).')),
-                ('used', models.IntegerField(db_default=0, default=0)),
-                ('org', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='organizations.organization')),
+                (
+                    "id",
+                    models.UUIDField(default=oppspot.core.ids.uuid7, editable=False, primary_key=True, serialize=False),
+                ),
+                ("month", models.DateField(help_text="Its first day (UTC).")),
+                ("used", models.IntegerField(db_default=0, default=0)),
+                (
+                    "org",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'research_months',
-                'constraints': [models.UniqueConstraint(fields=('org', 'month'), name='research_month_once'), models.CheckConstraint(condition=models.Q(('used__gte', 0)), name='research_month_counted')],
+                "db_table": "research_months",
+                "constraints": [
+                    models.UniqueConstraint(fields=("org", "month"), name="research_month_once"),
+                    models.CheckConstraint(condition=models.Q(("used__gte", 0)), name="research_month_counted"),
+                ],
             },
             managers=[
-                ('all_orgs', django.db.models.manager.Manager()),
+                ("all_orgs", django.db.models.manager.Manager()),
             ],
         ),
         migrations.AddIndex(
-            model_name='researchreport',
-            index=models.Index(models.F('org'), models.OrderBy(models.F('id'), descending=True), name='research_report_latest'),
+            model_name="researchreport",
+            index=models.Index(
+                models.F("org"), models.OrderBy(models.F("id"), descending=True), name="research_report_latest"
+            ),
         ),
         migrations.AddIndex(
-            model_name='researchreport',
-            index=models.Index(models.F('org'), models.F('business'), models.OrderBy(models.F('id'), descending=True), name='research_report_business'),
+            model_name="researchreport",
+            index=models.Index(
+                models.F("org"),
+                models.F("business"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="research_report_business",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchreport',
-            constraint=models.UniqueConstraint(fields=('org', 'id'), name='research_report_of_org'),
+            model_name="researchreport",
+            constraint=models.UniqueConstraint(fields=("org", "id"), name="research_report_of_org"),
         ),
         migrations.AddConstraint(
-            model_name='researchreport',
-            constraint=models.UniqueConstraint(condition=models.Q(('execution__isnull', False)), fields=('org', 'execution', 'business'), name='research_report_once'),
+            model_name="researchreport",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("execution__isnull", False)),
+                fields=("org", "execution", "business"),
+                name="research_report_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchreport',
-            constraint=models.CheckConstraint(condition=models.Q(('depth__in', ['quick', 'detailed'])), name='research_report_depth_known'),
+            model_name="researchreport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("depth__in", ["quick", "detailed"])), name="research_report_depth_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchreport',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['complete', 'partial'])), name='research_report_status_known'),
+            model_name="researchreport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["complete", "partial"])), name="research_report_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchreport',
-            constraint=models.CheckConstraint(condition=models.Q(('score', None), models.Q(('score__gte', 0), ('score__lte', 100)), _connector='OR'), name='research_report_score_percent'),
+            model_name="researchreport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("score", None), models.Q(("score__gte", 0), ("score__lte", 100)), _connector="OR"),
+                name="research_report_score_percent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchreport',
-            constraint=models.CheckConstraint(condition=models.Q(('evidence_count__gte', 0)), name='research_report_evidence_counted'),
+            model_name="researchreport",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("evidence_count__gte", 0)), name="research_report_evidence_counted"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.UniqueConstraint(fields=('org', 'id'), name='research_section_of_org'),
+            model_name="researchsection",
+            constraint=models.UniqueConstraint(fields=("org", "id"), name="research_section_of_org"),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.UniqueConstraint(condition=models.Q(('superseded_at', None)), fields=('org', 'business', 'name', 'depth'), name='research_section_once'),
+            model_name="researchsection",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("superseded_at", None)),
+                fields=("org", "business", "name", "depth"),
+                name="research_section_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('name__in', ['snapshot', 'buying_signals', 'decision_makers', 'revenue_signals', 'recommended_approach', 'sources'])), name='research_section_known'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "name__in",
+                        [
+                            "snapshot",
+                            "buying_signals",
+                            "decision_makers",
+                            "revenue_signals",
+                            "recommended_approach",
+                            "sources",
+                        ],
+                    )
+                ),
+                name="research_section_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('depth__in', ['quick', 'detailed'])), name='research_section_depth_known'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("depth__in", ["quick", "detailed"])), name="research_section_depth_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['ok', 'partial', 'failed'])), name='research_section_status_known'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", ["ok", "partial", "failed"])), name="research_section_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('mode__in', ['deterministic', 'llm', 'llm_fallback'])), name='research_section_mode_known'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("mode__in", ["deterministic", "llm", "llm_fallback"])),
+                name="research_section_mode_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('problem', ''), ('status', 'ok')), models.Q(models.Q(('status', 'ok'), _negated=True), models.Q(('problem', ''), _negated=True)), _connector='OR'), name='research_section_problem_told'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("problem", ""), ("status", "ok")),
+                    models.Q(models.Q(("status", "ok"), _negated=True), models.Q(("problem", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="research_section_problem_told",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('mode', 'llm'), ('prose', []), _connector='OR'), name='research_section_prose_by_llm'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("mode", "llm"), ("prose", []), _connector="OR"),
+                name="research_section_prose_by_llm",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('dropped_sentences__gte', 0)), name='research_section_dropped_counted'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("dropped_sentences__gte", 0)), name="research_section_dropped_counted"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='researchsection',
-            constraint=models.CheckConstraint(condition=models.Q(('expires_at__gt', models.F('generated_at'))), name='research_section_lives_for_a_time'),
+            model_name="researchsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("expires_at__gt", models.F("generated_at"))),
+                name="research_section_lives_for_a_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='reportsection',
-            constraint=models.UniqueConstraint(fields=('org', 'report', 'place'), name='report_section_once'),
+            model_name="reportsection",
+            constraint=models.UniqueConstraint(fields=("org", "report", "place"), name="report_section_once"),
         ),
         migrations.AddConstraint(
-            model_name='reportsection',
-            constraint=models.CheckConstraint(condition=models.Q(('place__gte', 0)), name='report_section_place_positive'),
+            model_name="reportsection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("place__gte", 0)), name="report_section_place_positive"
+            ),
         ),
+        composite_foreign_key("research_reports", "execution_id", "agent_executions"),
+        composite_foreign_key("research_reports", "previous_id", "research_reports"),
+        composite_foreign_key("research_report_sections", "report_id", "research_reports"),
+        composite_foreign_key("research_report_sections", "section_id", "research_sections"),
     ]

@@ -99,7 +99,7 @@ class ResearchReport(OrgOwned):
     is_reuse = models.BooleanField(help_text="Nothing had to be made: it does not count towards the quota.")
     score = models.FloatField(null=True, help_text="Of the signals then, 0 to 100; null without any.")
     evidence_count = models.IntegerField(default=0, help_text="Facts that its lines cite.")
-    problems = models.JSONField(default=list, help_text="[{source, problem}] of the sources that failed.")
+    problems = models.JSONField(default=list, help_text="[{section, problem}]: which sources failed.")
     previous = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+")
     changes = models.JSONField(
         default=dict, help_text="{section: {new: [line], changed: [{before, after}], gone: [line]}} since `previous`."
