@@ -9,6 +9,7 @@ from agents.api.feedback import FeedbackViewSet
 from agents.api.kinds import KindsView
 from agents.api.opportunities import OpportunityViewSet, ScorecardViewSet
 from agents.api.paths import IntroPathViewSet
+from agents.api.reports import ReportViewSet
 from agents.api.stats import StatsView
 from agents.api.usage import BudgetView, UsageView
 
@@ -18,6 +19,7 @@ router.register("executions", ExecutionViewSet, basename="execution")
 router.register("feedback", FeedbackViewSet, basename="feedback")
 router.register("intro-paths", IntroPathViewSet, basename="intro-path")
 router.register("opportunities", OpportunityViewSet, basename="opportunity")
+router.register("reports", ReportViewSet, basename="report")
 router.register("scorecards", ScorecardViewSet, basename="scorecard")
 
 urlpatterns = [

@@ -14,11 +14,22 @@ from agents.models.feedback import Feedback, Verdict
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
 from agents.models.paths import IntroPath
+from agents.models.reports import (
+    Depth,
+    ReportSection,
+    ReportStatus,
+    ResearchMonth,
+    ResearchReport,
+    ResearchSection,
+    SectionName,
+    SectionStatus,
+)
 
 __all__ = [
     "Agent",
     "AgentExecution",
     "AgentTrigger",
+    "Depth",
     "ExecutionStatus",
     "ExecutionStep",
     "Feedback",
@@ -33,7 +44,14 @@ __all__ = [
     "Mode",
     "Opportunity",
     "OpportunityStatus",
+    "ReportSection",
+    "ReportStatus",
+    "ResearchMonth",
+    "ResearchReport",
+    "ResearchSection",
     "Scorecard",
+    "SectionName",
+    "SectionStatus",
     "Trigger",
     "Verdict",
 ]

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from agents.models import Opportunity
+from agents.models import Opportunity, ResearchReport
 from businesses.models import Business
 from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
@@ -142,6 +142,9 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
         "execution": queue_execution(agent).pk,
         "opportunity": Opportunity.objects.for_org(org_a)
         .create(org=org_a, agent=agent, business=company, score=1, confidence=1)
+        .pk,
+        "report": ResearchReport.objects.for_org(org_a)
+        .create(org=org_a, business=company, depth="quick", status="complete", is_reuse=False)
         .pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,

@@ -5,11 +5,13 @@ The roles' rights come from `oppspot.organizations.scopes`, the routes' needs fr
 
 import re
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from agents.budgets import set_budget
@@ -23,6 +25,9 @@ from agents.models import (
     IntroPath,
     LLMBudget,
     Opportunity,
+    ReportSection,
+    ResearchReport,
+    ResearchSection,
     Scorecard,
 )
 from agents.services import cancel_execution
@@ -50,7 +55,8 @@ API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
 KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IntroPath, LLMBudget,
-        Membership, Opportunity, OrgEvent, Run, Scorecard, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
+        Membership, Opportunity, OrgEvent, ReportSection, ResearchReport, ResearchSection, Run, Scorecard, Watchlist,
+        WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -80,6 +86,7 @@ class World:
         )
         self._watch()
         self._set_agents_up()
+        self._research(shared)
 
     def _watch(self) -> None:
         watched = Business.objects.filter(name="Watched").first() or make_business("Watched")
@@ -127,6 +134,22 @@ class World:
         )
         self.scorecard: Scorecard = Scorecard.objects.for_org(self.org).create(
             **common, contributions=[reason], icp_hash=self.canary[:64]
+        )
+
+    def _research(self, business: Business) -> None:
+        line = {"key": "name", "part": "Name", "text": self.canary, "cites": ["sn1"], "kind": "fact", "quote": ""}
+        fact = {"id": "sn1", "text": self.canary, "source": "register", "url": "", "on": "", "retrieved_at": "",
+                "reliability": None}  # fmt: skip
+        now = timezone.now()
+        section = ResearchSection.objects.for_org(self.org).create(
+            org=self.org, business=business, name="snapshot", depth="quick", content=[line], evidence=[fact],
+            generated_at=now, expires_at=now + timedelta(days=1),
+        )  # fmt: skip
+        self.report: ResearchReport = ResearchReport.objects.for_org(self.org).create(
+            org=self.org, business=business, depth="quick", status="complete", is_reuse=False, requested_by=self.canary
+        )
+        ReportSection.objects.for_org(self.org).create(
+            org=self.org, report=self.report, section=section, place=0, is_reused=False
         )
 
     def client(self, role: Role) -> APIClient:
