@@ -29,6 +29,11 @@ class DueAgentsStart(BaseModel):
     """The clock: agents may be due."""
 
 
+@event("agents/llm_calls.close")
+class LLMCallsClose(BaseModel):
+    """The clock: calls of language models may have been lost, and stored answers have expired."""
+
+
 def execution_event(slug: str) -> str:
     """The name of the event that begins an execution of a kind."""
     return f"agents/{slug}.execute"

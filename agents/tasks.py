@@ -4,9 +4,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from agents.budgets import close_orphans
 from agents.due import start_due_agents
-from agents.events import DueAgentsStart, ExecutionRequested, ResearchGptRun, execution_event
+from agents.events import DueAgentsStart, ExecutionRequested, LLMCallsClose, ResearchGptRun, execution_event
 from agents.execution import execute
+from agents.llm.store import delete_expired
 from agents.registry import all_kinds
 from agents.triggers import start_triggered
 from oppspot.jobs.context import Context
@@ -51,3 +53,10 @@ def _start_triggered(ctx: Context, data: BaseModel) -> dict[str, Any]:
         return start_triggered(org=org, event_id=ctx.run.event_id, data=data, caused_by=ctx.run).as_json()
 
     return ctx.step("start", start)
+
+
+@function(on=LLMCallsClose, retries=3, timeout=600)
+def close_llm_calls(ctx: Context, data: LLMCallsClose) -> dict[str, int]:
+    """Charge calls that were lost with their worker; delete answers that have expired."""
+    lost = ctx.step("close", close_orphans, transactional=False)
+    return {"lost": lost, "expired": ctx.step("delete", delete_expired)}

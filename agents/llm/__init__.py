@@ -3,6 +3,6 @@
 answer = ctx.llm.ask("research_snapshot", Snapshot, facts={"name": name}, untrusted=[Untrusted("w1", "Website", text)])
 """
 
-from agents.llm.contract import LLM, Answer, LLMFailed, Untrusted
+from agents.llm.contract import LLM, Answer, BudgetExceeded, LLMFailed, UnknownPrice, Untrusted
 
-__all__ = ["LLM", "Answer", "LLMFailed", "Untrusted"]
+__all__ = ["LLM", "Answer", "BudgetExceeded", "LLMFailed", "UnknownPrice", "Untrusted"]

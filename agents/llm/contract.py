@@ -8,7 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from pydantic import BaseModel
 
-from oppspot.core.errors import NotConfigured, OppspotError
+from oppspot.core.errors import NotConfigured, OppspotError, PermanentError
 
 if TYPE_CHECKING:
     from agents.context import ExecutionContext
@@ -21,6 +21,19 @@ class LLMFailed(OppspotError):
 
     code = "llm_failed"
     status = 502
+
+
+class BudgetExceeded(PermanentError):
+    """The call might pass a cap on what may be spent on language models; it was not made."""
+
+    code = "budget_exceeded"
+    status = 402
+
+
+class UnknownPrice(NotConfigured):
+    """The price of the language model is not known, so that no budget could hold."""
+
+    code = "unknown_price"
 
 
 @dataclass(frozen=True)
@@ -37,7 +50,7 @@ class Answer(Generic[M]):
     """An answer that fits the schema."""
 
     value: M
-    call_id: UUID
+    call_id: UUID  # of its row in the ledger
     is_cached: bool
 
 
@@ -63,7 +76,20 @@ class LLM:
     ) -> Answer[M]:
         """An answer of `schema` to the template `agents/llm/prompts/<prompt>.toml`, with `facts` for its placeholders.
 
-        Raises `LLMFailed` when there will be none: refused, malformed twice, or failing at the last try of the
-        execution; `RetryableError` when a later try may succeed; `BudgetExceeded` before a call that would pass a cap.
+        Only within steps that are not transactional: what a call costs must stay written when a step is rolled back.
+        At temperature 0 the same question is answered from the store for 30 days.
+
+        Raises `LLMFailed` when there will be no answer: refused, malformed twice, or failing at the last try of the
+        execution; `RetryableError` when a later try may succeed; `BudgetExceeded` before a call that would pass a cap;
+        `NotConfigured` without a key, or without a price of the model (`UnknownPrice`).
         """
-        raise NotConfigured("No language model is configured.", hint="Set LLM_API_KEY.")
+        if not self.is_configured:
+            raise NotConfigured("No language model is configured.", hint="Set LLM_API_KEY.")
+        from agents.llm.asking import ask  # the openai client takes a second to import
+        from agents.llm.question import Question
+
+        question = Question(
+            prompt=prompt, schema=schema, facts=dict(facts or {}), untrusted=tuple(untrusted), temperature=temperature,
+            max_tokens=max_tokens,
+        )  # fmt: skip
+        return ask(self._ctx, question)

@@ -16,7 +16,7 @@ _MODULE = re.compile(r"^(?:[A-Za-z_]\w*\.)+(?=[A-Za-z_]\w*(?::|$))")  # in front
 
 def redacted(text: str) -> str:
     """Without API keys, passwords in URLs and this installation's own secrets; storable in Postgres."""
-    for secret in (settings.OPENAI_API_KEY, settings.SECRET_KEY):
+    for secret in (settings.OPENAI_API_KEY, settings.LLM_API_KEY, settings.SECRET_KEY):
         if secret:
             text = text.replace(secret, "[secret]")
     text = _SECRETS.sub("[secret]", text)

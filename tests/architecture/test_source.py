@@ -17,7 +17,9 @@ MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
 
 # Modules that may reach the rows of all organisations, and what for.
 MAY_USE_ALL_ORGS = {
+    "agents/budgets.py": "calls that were lost with their worker are charged, whoever made them",
     "agents/due.py": "the clock starts every organisation's agents",
+    "agents/llm/store.py": "expired answers are deleted, whoever they were for",
     "businesses/admin/watchlists.py": "staff see the watchlists of all organisations, and how many companies each has",
     "businesses/pulling.py": "whether anybody watches a company decides whether its sources are asked; not who",
     "oppspot/jobs/context.py": "a run's own row and its children's, by their ids",
@@ -39,6 +41,7 @@ MAY_USE_ALL_ORGS = {
 HTTP_LIBRARIES = {"aiohttp", "http.client", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib.request",
                   "urllib3"}  # fmt: skip
 MAY_USE_HTTP = {
+    "agents/llm/client.py": "the openai client is made of it: its time-outs and its hooks",
     "embeddings/providers/openai_client.py": "the openai client is made of it: its time-outs and its hooks",
 }
 
