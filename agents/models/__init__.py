@@ -10,14 +10,20 @@ from agents.models.agents import (
     Mode,
     Trigger,
 )
+from agents.models.drafts import Draft, DraftChannel, DraftStatus, DraftVersion
 from agents.models.feedback import Feedback, Verdict
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
+from agents.models.suppression import Suppression, SuppressionKind, SuppressionReason
 
 __all__ = [
     "Agent",
     "AgentExecution",
     "AgentTrigger",
+    "Draft",
+    "DraftChannel",
+    "DraftStatus",
+    "DraftVersion",
     "ExecutionStatus",
     "ExecutionStep",
     "Feedback",
@@ -32,6 +38,9 @@ __all__ = [
     "Opportunity",
     "OpportunityStatus",
     "Scorecard",
+    "Suppression",
+    "SuppressionKind",
+    "SuppressionReason",
     "Trigger",
     "Verdict",
 ]
