@@ -10,6 +10,7 @@ from agents.models.agents import (
     Mode,
     Trigger,
 )
+from agents.models.drafts import Draft, DraftChannel, DraftStatus, DraftVersion
 from agents.models.feedback import Feedback, Verdict
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
@@ -24,12 +25,17 @@ from agents.models.reports import (
     SectionName,
     SectionStatus,
 )
+from agents.models.suppression import Suppression, SuppressionKind, SuppressionReason
 
 __all__ = [
     "Agent",
     "AgentExecution",
     "AgentTrigger",
     "Depth",
+    "Draft",
+    "DraftChannel",
+    "DraftStatus",
+    "DraftVersion",
     "ExecutionStatus",
     "ExecutionStep",
     "Feedback",
@@ -52,6 +58,9 @@ __all__ = [
     "Scorecard",
     "SectionName",
     "SectionStatus",
+    "Suppression",
+    "SuppressionKind",
+    "SuppressionReason",
     "Trigger",
     "Verdict",
 ]

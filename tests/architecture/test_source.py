@@ -17,8 +17,8 @@ MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
 
 # Modules that may reach the rows of all organisations, and what for.
 MAY_USE_ALL_ORGS = {
-    "agents/due.py": "the clock starts every organisation's agents",
     "agents/budgets.py": "calls that were lost with their worker are charged, whoever made them",
+    "agents/due.py": "the clock starts every organisation's agents",
     "agents/llm/store.py": "expired answers are deleted, whoever they were for",
     "businesses/admin/watchlists.py": "staff see the watchlists of all organisations, and how many companies each has",
     "businesses/pulling.py": "whether anybody watches a company decides whether its sources are asked; not who",
