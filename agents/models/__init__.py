@@ -11,6 +11,7 @@ from agents.models.agents import (
     Trigger,
 )
 from agents.models.feedback import Feedback, Verdict
+from agents.models.icp import IcpSuggestion, SuggestionStatus
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
 from agents.models.paths import IntroPath
@@ -23,6 +24,7 @@ __all__ = [
     "ExecutionStep",
     "Feedback",
     "Handoff",
+    "IcpSuggestion",
     "IntroPath",
     "LLMBreaker",
     "LLMBudget",
@@ -34,6 +36,7 @@ __all__ = [
     "Opportunity",
     "OpportunityStatus",
     "Scorecard",
+    "SuggestionStatus",
     "Trigger",
     "Verdict",
 ]
