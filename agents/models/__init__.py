@@ -12,6 +12,7 @@ from agents.models.agents import (
 )
 from agents.models.drafts import Draft, DraftChannel, DraftStatus, DraftVersion
 from agents.models.feedback import Feedback, Verdict
+from agents.models.icp import IcpSuggestion, SuggestionStatus
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
 from agents.models.paths import IntroPath
@@ -40,6 +41,7 @@ __all__ = [
     "ExecutionStep",
     "Feedback",
     "Handoff",
+    "IcpSuggestion",
     "IntroPath",
     "LLMBreaker",
     "LLMBudget",
@@ -58,6 +60,7 @@ __all__ = [
     "Scorecard",
     "SectionName",
     "SectionStatus",
+    "SuggestionStatus",
     "Suppression",
     "SuppressionKind",
     "SuppressionReason",

@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Exists, F, FloatField, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from agents.scoring.criteria import Criterion, criteria_of, with_fit
 from agents.scoring.facts import load_facts
@@ -18,11 +19,20 @@ from businesses.filters import filter_businesses
 from businesses.models import Business, Status, WatchlistEntry
 from businesses.querysets import BusinessQuerySet
 from oppspot.organizations.models import Organization
-from signals_app.models import BusinessScore
 
 SHORTLIST = 1_000  # of those that move, of those that fit, and of those that are alike: each
 EXACT_ROWS = 20_000  # up to so many, each is compared; beyond, the index is asked
 CHUNK = 500  # companies whose facts are in memory together
+# Each company's fit is computed once; both orders are taken from it.
+BEST = """
+    WITH fitting (id, fit) AS MATERIALIZED ({fitting})
+    (SELECT id FROM fitting ORDER BY fit DESC, id LIMIT %s)
+    UNION
+    (SELECT f.id FROM fitting f JOIN business_scores s ON s.business_id = f.id
+     CROSS JOIN (SELECT %s::float8 AS fit, %s::float8 AS intent) weight
+     WHERE s.org_id = %s AND s.score > 0
+     ORDER BY weight.fit * f.fit + weight.intent * s.score DESC, f.id LIMIT %s)
+"""
 NEVER = (Status.DISSOLVED,)
 NOT_UNASKED = (Status.INSOLVENT, Status.STRIKE_OFF_PROPOSED)
 
@@ -48,29 +58,31 @@ def shortlist(
     watchlist: UUID | None = None,
     size: int = SHORTLIST,
 ) -> list[UUID]:
-    """Ids worth scoring, `size` at most of each way to be found, in the order of the ids. Four statements at most.
+    """Ids worth scoring, `size` at most of each way to be found, in the order of the ids. One statement, and up
+    to three more for what is compared by meaning.
 
     Who has signals is ranked by fit and score of signals together; who has none, by fit. To these come the nearest in
     meaning.
     """
     plain = candidates
     narrowed = on_watchlist(candidates, org, watchlist) if watchlist else candidates
-    scores = BusinessScore.objects.for_org(org).filter(business=OuterRef("pk"))
-    fitting = with_fit(narrowed, [one for one in criteria if one.sql is not None])
-    moving = (
-        fitting.filter(Exists(scores.filter(score__gt=0)))
-        .annotate(moved=Coalesce(Subquery(scores.values("score")), Value(0.0), output_field=FloatField()))
-        .annotate(rank=weights.fit * F("sql_fit") + weights.intent * F("moved"))
-        .order_by("-rank", "pk")
-    )
-    found: set[UUID] = set(moving.values_list("pk", flat=True)[:size])
-    found.update(fitting.order_by("-sql_fit", "pk").values_list("pk", flat=True)[:size])
+    found = _best(org, with_fit(narrowed, [one for one in criteria if one.sql is not None]), weights, size)
     if meaning.targets:
         if watchlist:
             plain = plain.filter(pk__in=list(narrowed.order_by("pk").values_list("pk", flat=True)[:EXACT_ROWS]))
         is_few = not plain.order_by().values("pk")[EXACT_ROWS : EXACT_ROWS + 1].exists()
         found.update(meaning.nearest(plain, limit=size, exact=is_few))
     return sorted(found)
+
+
+def _best(org: Organization, fitting: Any, weights: Weights, size: int) -> set[UUID]:
+    try:
+        statement, values = fitting.order_by().values_list("pk", "sql_fit").query.sql_with_params()
+    except EmptyResultSet:  # no company can pass
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(BEST.format(fitting=statement), (*values, size, weights.fit, weights.intent, org.pk, size))
+        return {row[0] for row in cursor.fetchall()}
 
 
 def score_businesses(
