@@ -9,6 +9,7 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
+from agents.suppression import Wish, add_suppression
 from businesses.models import Business
 from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
@@ -16,6 +17,7 @@ from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
 from signals_app.models import Competitor
+from tests.agents.draft_cases import make_draft
 from tests.agents.factories import make_agent, queue_execution
 from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
@@ -138,6 +140,8 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
     ids = {
         "agent": agent.pk,
         "execution": queue_execution(agent).pk,
+        "draft": make_draft(org_a, company, agent).pk,
+        "suppression": add_suppression(org=org_a, wish=Wish("domain", "acme.example"), by="alice")[0].pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,
         "delivery": make_delivery(channel).pk,
