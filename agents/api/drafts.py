@@ -69,7 +69,7 @@ class CitationSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     text = serializers.CharField()
-    source = serializers.CharField(allow_blank=True)
+    source: Any = serializers.CharField(allow_blank=True)
     url = serializers.CharField(allow_blank=True)
     on = serializers.CharField(allow_blank=True)
     retrieved_at = serializers.CharField(allow_blank=True)

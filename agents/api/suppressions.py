@@ -46,7 +46,7 @@ class SuppressionWriteSerializer(StrictSerializer):
 
 @extend_schema_serializer(examples=[OpenApiExample("Some", value={"items": [NEW]}, request_only=True)])
 class SuppressionBulkSerializer(StrictSerializer):
-    items = SuppressionWriteSerializer(many=True, min_length=1, max_length=MAX_BULK)
+    items = serializers.ListField(child=SuppressionWriteSerializer(), min_length=1, max_length=MAX_BULK)
 
 
 @extend_schema_serializer(examples=[OpenApiExample("Some", value={"given": 3, "new": 2}, response_only=True)])

@@ -25,9 +25,8 @@ def test_a_draft_is_edited_approved_and_exported(writer_client: APIClient, org_a
     assert approved.json()["status"] == "approved"
     exported = writer_client.post(f"{url}export/", {"to": "jane@acme.example"}, format="json").json()
     assert (exported["body"], exported["to"]) == ("Shall we talk?", "jane@acme.example")
-    assert [row["status"] for row in writer_client.get("/api/v1/drafts/?status=exported").json()["results"]] == [
-        "exported"
-    ]
+    rows = writer_client.get("/api/v1/drafts/?status=exported").json()["results"]
+    assert [row["status"] for row in rows] == ["exported"]
     problem_of(writer_client.post(f"{url}reject/", {}, format="json"), 409, "wrong_state")
 
 
