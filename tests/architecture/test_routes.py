@@ -52,7 +52,8 @@ API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
 KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Draft, DraftVersion,
-        Feedback, Handoff, LLMBudget, Membership, OrgEvent, Run, Suppression, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
+        Feedback, Handoff, LLMBudget,
+        Membership, OrgEvent, Run, Suppression, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
