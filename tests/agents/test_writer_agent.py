@@ -29,8 +29,8 @@ def acme(org_a: Organization) -> Business:
     return business
 
 
-def out(execution: AgentExecution) -> dict[str, Any]:
-    found: dict[str, Any] = execution.output_data
+def out(execution: AgentExecution) -> Any:
+    found: Any = execution.output_data
     return found
 
 

@@ -10,6 +10,7 @@ from django.db import transaction
 from rest_framework.test import APIClient
 
 from agents.models import Opportunity, ResearchReport
+from agents.suppression import Wish, add_suppression
 from businesses.models import Business
 from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
@@ -17,6 +18,7 @@ from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
 from signals_app.models import Competitor
+from tests.agents.draft_cases import make_draft
 from tests.agents.factories import make_agent, queue_execution
 from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
@@ -146,6 +148,8 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
         "report": ResearchReport.objects.for_org(org_a)
         .create(org=org_a, business=company, depth="quick", status="complete", is_reuse=False)
         .pk,
+        "draft": make_draft(org_a, company, agent).pk,
+        "suppression": add_suppression(org=org_a, wish=Wish("domain", "acme.example"), by="alice")[0].pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,
         "delivery": make_delivery(channel).pk,

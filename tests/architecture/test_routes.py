@@ -20,6 +20,8 @@ from agents.models import (
     Agent,
     AgentExecution,
     AgentTrigger,
+    Draft,
+    DraftVersion,
     Feedback,
     Handoff,
     IntroPath,
@@ -29,8 +31,10 @@ from agents.models import (
     ResearchReport,
     ResearchSection,
     Scorecard,
+    Suppression,
 )
 from agents.services import cancel_execution
+from agents.suppression import Wish, add_suppression
 from agents.triggers import TriggerSpec, set_triggers
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
 from oppspot.jobs.models import Run
@@ -40,6 +44,7 @@ from oppspot.organizations.scopes import ROLE_SCOPES, Role, Scope
 from oppspot.organizations.services import create_organization, revoke_api_key
 from signals_app.models import BuyingSignal, Competitor
 from tests.agents.calls import make_call, make_step
+from tests.agents.draft_cases import save
 from tests.agents.factories import make_agent, queue_execution
 from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
@@ -54,9 +59,9 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IntroPath, LLMBudget,
-        Membership, Opportunity, OrgEvent, ReportSection, ResearchReport, ResearchSection, Run, Scorecard, Watchlist,
-        WatchlistEntry, WatchlistExclusion)  # fmt: skip
+KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Draft, DraftVersion, Feedback, Handoff,
+        IntroPath, LLMBudget, Membership, Opportunity, OrgEvent, ReportSection, ResearchReport, ResearchSection, Run,
+        Scorecard, Suppression, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -116,6 +121,9 @@ class World:
         AgentExecution.objects.for_org(self.org).filter(pk=self.execution.pk).update(
             requested_by=self.canary, error_message=self.canary, output_data={"note": self.canary}
         )
+        self.draft = save(self.execution, make_business()).draft
+        Draft.objects.for_org(self.org).filter(pk=self.draft.pk).update(body=self.canary, edited_by=self.canary)
+        self.suppression = add_suppression(org=self.org, wish=Wish("domain", "acme.example"), by=self.canary)[0]
         make_step(self.execution, name=self.canary, output=self.canary)
         make_call(self.org, self.execution, model=self.canary, cost="1")
         Feedback.objects.for_org(self.org).create(
