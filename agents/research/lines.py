@@ -62,7 +62,7 @@ class Section:
         """What others wrote, or its beginning, word for word."""
         whole = visible(text)[:MAX_TEXT].strip()
         if whole:
-            shown = whole[:MAX_QUOTE].strip()
+            shown = whole if len(whole) <= MAX_QUOTE else whole[:MAX_QUOTE].rsplit(maxsplit=1)[0]
             self.add(key, part, shown, [self.cite(whole, **where)], kind=QUOTE, quote=shown)
 
     def unknown(self, key: str, part: str, sources: int) -> None:

@@ -7,6 +7,10 @@ import pytest
 
 from agents.research.checking import check_report
 from agents.research.rendering import escaped, report_as_markdown
+from businesses.models import Business
+from oppspot.organizations.models import Organization
+from tests.agents.research_cases import appoint, fill, json_of, latest, make_company, research
+from tests.signals_app.factories import make_event, make_signal
 
 FACT = {"id": "sn1", "text": "Incorporated on 2012-03-04 in York", "source": "register", "url": "https://x.example/1",
         "on": "2012-03-04", "retrieved_at": "2026-11-20", "reliability": 0.5}  # fmt: skip
@@ -104,3 +108,28 @@ def test_what_was_dropped_and_what_failed_is_shown() -> None:
     assert "2 sentences were dropped" in text
     assert "Without prose: No answer." in text
     assert ", used again. Mode: llm\\_fallback." in text
+
+
+HOSTILE = "24/7 “£5m” M&S\u202eevil\u200b [sn1] ![x](https://evil.example) O'BRIEN-ÅSE 50% 2nd of May"
+
+
+@pytest.mark.django_db
+def test_whatever_the_register_and_the_news_hold_the_report_keeps_its_promises(org_a: Organization) -> None:
+    company = make_company(
+        description=HOSTILE * 9, accounts_category=HOSTILE, company_type=HOSTILE, town=HOSTILE,
+        previous_names=[{"name": HOSTILE}, {}], sic_codes=["62012", "None Supplied"],
+    )  # fmt: skip
+    Business.objects.filter(pk=company.pk).update(name=HOSTILE)
+    fill(org_a, company)
+    appoint(company, HOSTILE, role=HOSTILE, occupation=HOSTILE, appointed_on=None)
+    values: list[Any] = [HOSTILE, 7.5, None, [HOSTILE, 3], {"a": HOSTILE}]
+    for kind in ("news", "name_changed", "filing", "job_posted", "officer_resigned", "of_a_new_kind", "web_changed"):
+        for value in values:
+            names = ("title", "before", "after", "type", "name", "role", "locations", "technologies_added")
+            make_event(company, kind, payload=dict.fromkeys(names, value), source=HOSTILE)
+    make_signal(org_a, company, rule=HOSTILE[:30], signal_data={"amount": HOSTILE, "currency": HOSTILE},
+                evidence=[{"quote": HOSTILE}])  # fmt: skip
+    research(org_a, company)  # checks every line
+    text = report_as_markdown(json_of(latest(org_a)))
+    assert "\n" + "![" not in text
+    assert "](https://evil" not in text
