@@ -89,6 +89,20 @@ def test_dissolved_companies_second_ones_of_a_website_and_the_left_out_are_not_f
     assert "Insolvent Ltd" in opportunities(org_a)
 
 
+def test_the_chosen_are_not_all_alike(org_a: Organization) -> None:
+    """Of two that say the same, the second gives way to one that is a little worse and says something else."""
+    alike = [
+        make_business(name=f"Alike {place}", vector=[1.0, 0.0], description="x", town="Leeds") for place in range(2)
+    ]
+    other = make_business(name="Other", vector=[0.0, 1.0], description="x")
+    bot = make_bot(org_a, max_opportunities=2)
+    execute(bot)
+    assert set(opportunities(org_a)) == {alike[0].name, other.name} or set(opportunities(org_a)) == {
+        alike[1].name,
+        other.name,
+    }
+
+
 def test_the_reasons_hold_the_evidence(org_a: Organization) -> None:
     acme = make_business(name="Acme Ltd")
     signal = make_signal(org_a, acme, days_ago=2)
