@@ -16,6 +16,7 @@ from agents.scoring.candidates import diverse, eligible, score_businesses, short
 from agents.scoring.criteria import criteria_of
 from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Filters, Icp, Weights
+from agents.scoring.reading import read_profile
 from agents.scoring.scores import Score
 from businesses.models import Business, WatchlistEntry
 from oppspot.organizations.models import Organization
@@ -57,6 +58,9 @@ class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
         day = ctx.began_at.date()
         meaning = meaning_of(ctx.params.icp)  # may ask the provider of embeddings: outside of a transaction
 
+        read = read_profile(ctx, ctx.params.icp)
+        mode = Mode(read["mode"])
+
         def find() -> list[str]:
             found = find_opportunities(ctx.org, ctx.params, day=day, only=ctx.input.companies, meaning=meaning)
             return [str(one.business_id) for one in found]
@@ -68,15 +72,16 @@ class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
                                       weights=ctx.params.weights, day=day)  # fmt: skip
             looked_at = Q(business__in=ctx.input.companies) if ctx.input.companies else Q()
             kept = keep_opportunities(
-                execution=ctx.execution, scores=scores, looked_at=looked_at, mode=Mode.DETERMINISTIC, now=ctx.began_at
+                execution=ctx.execution, scores=scores, looked_at=looked_at, mode=mode, now=ctx.began_at
             )
             new = [one for one in scores if one.business_id in set(kept.new)]
             return {"new": _shown(new, kept.ids), "seen": len(kept.seen), "gone": len(kept.gone)}
 
         made = ctx.step("keep", keep, inputs={"found": len(found)})
         return Outcome(
-            output=made | {"found": len(found), "day": day.isoformat(), "notes": list(meaning.notes)},
+            output=made | {"found": len(found), "day": day.isoformat(), "notes": list(meaning.notes), "read": read},
             items_processed=len(found),
+            mode=mode,
             subjects=[
                 Subject(UUID(one["business"]), one["score"], one["evidence"], one["reason"], UUID(one["id"]))
                 for one in made["new"]

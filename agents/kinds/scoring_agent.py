@@ -15,6 +15,7 @@ from agents.scoring.candidates import eligible, score_businesses, shortlist
 from agents.scoring.criteria import criteria_of
 from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Filters, Icp, Weights, digest_of
+from agents.scoring.reading import read_profile
 from agents.scoring.scores import Score
 from businesses.models import Business
 
@@ -54,6 +55,7 @@ class ScoringAgent(Kind[ScoringParams, ScoringInput]):
     def run(self, ctx: ExecutionContext[ScoringParams, ScoringInput]) -> Outcome:
         params, day = ctx.params, ctx.began_at.date()
         meaning = meaning_of(params.icp)
+        read = read_profile(ctx, params.icp)
         found = ctx.step("find", lambda: [str(pk) for pk in self._candidates(ctx, meaning)], transactional=False,
                          inputs={"companies": len(ctx.input.companies)})  # fmt: skip
         icp_hash = digest_of(params.icp, params.weights, meaning.model)
@@ -68,9 +70,9 @@ class ScoringAgent(Kind[ScoringParams, ScoringInput]):
 
         made = ctx.step("score", score, inputs={"candidates": len(found), "icp": icp_hash[:12]})
         return Outcome(
-            output=made | {"day": day.isoformat(), "notes": list(meaning.notes)},
+            output=made | {"day": day.isoformat(), "notes": list(meaning.notes), "read": read},
             items_processed=made["scored"],
-            mode=Mode.DETERMINISTIC,
+            mode=Mode(read["mode"]),
             subjects=[
                 Subject(UUID(one["id"]), one["score"], one["evidence"], one["reason"], ctx.input.opportunity)
                 for one in made["best"]

@@ -17,10 +17,12 @@ from agents.scoring.facts import Facts
 from agents.scoring.meaning import Meaning
 from agents.scoring.profile import Icp, Weights
 from agents.scoring.scores import Score, next_year_end, score_company
+from businesses.imports import import_tabular
 from businesses.models import Business, Watchlist, WatchlistEntry
 from embeddings.providers import get_provider
 from embeddings.services import generate_embeddings
 from oppspot.core.ids import uuid7
+from oppspot.management.commands.demo import SAMPLE
 from oppspot.organizations.models import Organization
 from tests.agents.factories import execute, make_agent
 from tests.factories import make_business
@@ -161,3 +163,13 @@ def test_a_near_year_end_is_a_time_for_it() -> None:
         for last in (date(2025, 12, 31), date(2025, 3, 31))
     )
     assert (near.timing, far.timing) == (30, 0)
+
+
+def test_default_parameters_find_something_on_the_sample(org_a: Organization) -> None:
+    import_tabular(path=SAMPLE, source="sample")
+    generate_embeddings(provider=get_provider())
+    execution = execute(make_agent(org_a, "opportunity_bot"))
+    assert execution.status == "completed", execution.error_message
+    assert len(execution.output_data["new"]) == 20  # type: ignore[index]
+    again = execute(execution.agent)
+    assert (again.output_data["new"], again.output_data["seen"], again.output_data["gone"]) == ([], 20, 0)  # type: ignore[index]
