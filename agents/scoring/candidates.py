@@ -35,6 +35,11 @@ BEST = """
 """
 NEVER = (Status.DISSOLVED,)
 NOT_UNASKED = (Status.INSOLVENT, Status.STRIKE_OFF_PROPOSED)
+# Hosts of many companies' pages: to share one means nothing.
+SHARED_HOSTS = frozenset(
+    {"facebook.com", "m.facebook.com", "instagram.com", "linkedin.com", "uk.linkedin.com", "twitter.com", "x.com",
+     "youtube.com", "tiktok.com", "linktr.ee", "sites.google.com", "etsy.com", "ebay.co.uk", "amazon.co.uk"}
+)  # fmt: skip
 
 
 def eligible(filters: Filters) -> BusinessQuerySet:
@@ -89,7 +94,7 @@ def score_businesses(
     org: Organization, ids: Collection[UUID], *, icp: Icp, meaning: Meaning, weights: Weights, day: date
 ) -> list[Score]:
     """Scores of `ids`, the best first; in chunks of a number of statements that does not grow."""
-    criteria = [*criteria_of(icp, day), *(target.criterion() for target in meaning.targets)]
+    criteria = [*criteria_of(icp, day), *meaning.criteria()]
     ordered = sorted(ids)
     scores: list[Score] = []
     for start in range(0, len(ordered), CHUNK):
@@ -107,10 +112,14 @@ def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> lis
     """
     pool = list(scores[: 4 * count])
     ids = [one.business_id for one in pool]
-    rows: dict[UUID, Any] = {
-        row[0]: row
-        for row in Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
-    }
+    rows = Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
+    groups: dict[UUID, str] = {}
+    units: dict[UUID, tuple[str, Any]] = {}
+    for pk, domain, vector, model in rows:
+        groups[pk] = "" if domain in SHARED_HOSTS else domain
+        if vector is not None:
+            wide = np.asarray(vector, dtype=np.float64)
+            units[pk] = (model, wide / np.linalg.norm(wide))
     chosen: list[Score] = []
     domains: set[str] = set()
     likeness = dict.fromkeys(ids, 0.0)
@@ -120,18 +129,19 @@ def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> lis
             key=lambda one: ((1 - spread) * one.score / 100 - spread * likeness[one.business_id], -one.business_id.int),
         )
         pool.remove(best)
-        _, domain, vector, model = rows.get(best.business_id, (None, "", None, ""))
-        if domain and domain in domains:
+        group = groups.get(best.business_id, "")
+        if group and group in domains:
             continue
         chosen.append(best)
-        domains.add(domain)
-        if vector is not None:
-            for other in pool:
-                row = rows.get(other.business_id)
-                if row is not None and row[2] is not None and row[3] == model:
-                    likeness[other.business_id] = max(likeness[other.business_id], _cosine(vector, row[2]))
+        domains.add(group)
+        for other in pool:
+            alike = _alike(units.get(best.business_id), units.get(other.business_id))
+            likeness[other.business_id] = max(likeness[other.business_id], alike)
     return sorted(chosen, key=lambda one: (-one.score, one.business_id))
 
 
-def _cosine(one: Any, other: Any) -> float:
-    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+def _alike(one: tuple[str, Any] | None, other: tuple[str, Any] | None) -> float:
+    """The cosine of two unit vectors of one model; 0 where they cannot be compared."""
+    if one is None or other is None or one[0] != other[0]:
+        return 0.0
+    return float(np.dot(one[1], other[1]))
