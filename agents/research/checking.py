@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.base import Evidence
 from agents.grounding import cited_ids, is_quoted, unsupported
-from agents.research.lines import QUOTE, UNKNOWN
+from agents.research.lines import BETWEEN, QUOTE, UNKNOWN
 
 _UNKNOWN = re.compile(r"unknown: not found in \d+ sources?")
 _SHOWN = ("id", "text", "source", "url", "on", "retrieved_at", "reliability")
@@ -51,7 +51,8 @@ def _of_claim(said: Mapping[str, Any], by_id: Mapping[str, Evidence]) -> Iterato
     if missing := [one for one in said["cites"] if one not in by_id]:
         yield f"there is no evidence {', '.join(missing)}"
     known = [by_id[one] for one in said["cites"] if one in by_id]
-    if said.get("kind") == QUOTE:
+    parts = said["text"].split(BETWEEN)
+    if all(any(is_quoted(part, one.text) for one in known) for part in parts):
         return  # what stands there word for word claims nothing that is not there
     if claims := unsupported(said["text"], known):
         yield f"not in what it cites: {', '.join(claims)}"

@@ -19,6 +19,7 @@ PREFIXES = {
     SectionName.APPROACH: "ra",
     SectionName.SOURCES: "so",
 }
+BETWEEN = " / "  # what sources say that disagree
 MAX_QUOTE, MAX_TEXT = 300, 2_000  # characters
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.lines import CONFLICT, Section
+from agents.research.lines import BETWEEN, CONFLICT, Section
 from businesses.models import EventKind
 from businesses.sic import titles
 
@@ -105,5 +105,5 @@ def _conflicts(section: Section, dossier: Dossier) -> None:
             f"{words} became {after}", source=event.source, url=event.source_url, on=event.occurred_on,
             seen=event.observed_at.date(),
         )  # fmt: skip
-        section.add(f"conflict:{column}", "Sources disagree", f"{words}: {now}, or {after}", [said, other],
-                    kind=CONFLICT)  # fmt: skip
+        both = BETWEEN.join((section.fact(said).text, section.fact(other).text))
+        section.add(f"conflict:{column}", "Sources disagree", both, [said, other], kind=CONFLICT)

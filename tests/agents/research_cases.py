@@ -68,7 +68,8 @@ def research(org: Organization, business: Business, **fields: Any) -> AgentExecu
     """An execution that made a report, of which every line is held against its evidence."""
     execution = execute(make_agent(org, "research_gpt", configuration=fields), company=str(business.pk))
     assert (execution.status, execution.error_message) == ("completed", "")
-    assert check_report(json_of(latest(org))) == []
+    problems = check_report(json_of(latest(org)))
+    assert not problems, problems
     return execution
 
 

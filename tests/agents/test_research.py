@@ -43,7 +43,9 @@ def test_a_report_has_six_sections_each_line_with_its_evidence(org_a: Organizati
     assert texts(report, "snapshot", "Status") == ["Active"]
     assert texts(report, "snapshot", "Industry") == ["62012 Business and domestic software development"]
     assert texts(report, "snapshot", "Employees") == ["unknown: not found in 5 sources"]
-    assert texts(report, "snapshot", "Sources disagree") == ["accounts category: SMALL, or MEDIUM"]
+    assert texts(report, "snapshot", "Sources disagree") == [
+        "accounts category: SMALL / accounts category became MEDIUM"
+    ]
     assert texts(report, "snapshot", "Former name") == ["DULL LTD until 2015-02-01"]
     first, second = (line for line in section(report, "buying_signals")["content"] if line["kind"] == "fact"
                      and line["key"].startswith("signal:"))  # fmt: skip
