@@ -10,12 +10,14 @@ from agents.api.kinds import KindsView
 from agents.api.opportunities import OpportunityViewSet, ScorecardViewSet
 from agents.api.paths import IntroPathViewSet
 from agents.api.stats import StatsView
+from agents.api.suggestions import IcpSuggestionViewSet
 from agents.api.usage import BudgetView, UsageView
 
 router = SimpleRouter()
 router.register("agents", AgentViewSet, basename="agent")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("feedback", FeedbackViewSet, basename="feedback")
+router.register("icp-suggestions", IcpSuggestionViewSet, basename="icp-suggestion")
 router.register("intro-paths", IntroPathViewSet, basename="intro-path")
 router.register("opportunities", OpportunityViewSet, basename="opportunity")
 router.register("scorecards", ScorecardViewSet, basename="scorecard")

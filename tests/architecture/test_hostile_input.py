@@ -18,6 +18,7 @@ from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
 from signals_app.models import Competitor
 from tests.agents.factories import make_agent, queue_execution
+from tests.agents.outcome_cases import make_suggestion
 from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
 from tests.factories import make_business, make_key, make_member
@@ -48,6 +49,9 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/executions/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/executions/<pk>/retry/": "reason",
     "/api/v1/feedback/": "note",
+    "/api/v1/icp-suggestions/": "agent",
+    "/api/v1/icp-suggestions/<pk>/accept/": "reason",  # they take no field
+    "/api/v1/icp-suggestions/<pk>/reject/": "reason",
     "/api/v1/opportunities/<pk>/": "outcome",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
@@ -143,6 +147,7 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
         "opportunity": Opportunity.objects.for_org(org_a)
         .create(org=org_a, agent=agent, business=company, score=1, confidence=1)
         .pk,
+        "suggestion": make_suggestion(make_agent(org_a, "scoring_agent")).pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,
         "delivery": make_delivery(channel).pk,

@@ -20,11 +20,13 @@ from agents.models import (
     AgentTrigger,
     Feedback,
     Handoff,
+    IcpSuggestion,
     IntroPath,
     LLMBudget,
     Opportunity,
     Scorecard,
 )
+from agents.scoring.profile import Icp
 from agents.services import cancel_execution
 from agents.triggers import TriggerSpec, set_triggers
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
@@ -36,6 +38,7 @@ from oppspot.organizations.services import create_organization, revoke_api_key
 from signals_app.models import BuyingSignal, Competitor
 from tests.agents.calls import make_call, make_step
 from tests.agents.factories import make_agent, queue_execution
+from tests.agents.outcome_cases import make_suggestion
 from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
 from tests.conftest import client_of, client_with
@@ -49,8 +52,9 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IntroPath, LLMBudget,
-        Membership, Opportunity, OrgEvent, Run, Scorecard, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
+KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IcpSuggestion,
+        IntroPath, LLMBudget, Membership, Opportunity, OrgEvent, Run, Scorecard, Watchlist, WatchlistEntry,
+        WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -127,6 +131,11 @@ class World:
         )
         self.scorecard: Scorecard = Scorecard.objects.for_org(self.org).create(
             **common, contributions=[reason], icp_hash=self.canary[:64]
+        )
+        self.suggestion = make_suggestion(
+            make_agent(self.org, "scoring_agent", name=f"{self.canary} three"),
+            icp=Icp(text=self.canary).model_dump(mode="json"),
+            proposed_by=self.canary,
         )
 
     def client(self, role: Role) -> APIClient:
@@ -320,6 +329,9 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "signals_app/alertrule": own.rule.pk,
         "signals_app/channel": own.channel.pk,
         "signals_app/delivery": own.delivery.pk,
+        "agents/opportunity": own.opportunity.pk,
+        "agents/scorecard": own.scorecard.pk,
+        "agents/icpsuggestion": own.suggestion.pk,
     }
 
 
