@@ -8,11 +8,12 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from agents.models import Agent, AgentExecution, Mode, Opportunity, OpportunityStatus, Scorecard
 from agents.scoring.scores import Score
+from businesses.querysets import BusinessQuerySet
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 
@@ -34,10 +35,10 @@ class Kept:
     ids: dict[UUID, UUID] = field(default_factory=dict)  # opportunity by company
 
 
-def closed_businesses(org: Organization) -> set[UUID]:
-    """Companies that somebody of `org` has dismissed, won or lost: no agent offers them again."""
-    rows = Opportunity.objects.for_org(org).filter(status__in=CLOSED)
-    return set(rows.values_list("business_id", flat=True))
+def without_closed(candidates: BusinessQuerySet, org: Organization) -> BusinessQuerySet:
+    """`candidates` but those that somebody of `org` has dismissed, won or lost: no agent offers them again."""
+    closed = Opportunity.objects.for_org(org).filter(business=OuterRef("pk"), status__in=CLOSED)
+    return candidates.filter(~Exists(closed))
 
 
 def keep_opportunities(

@@ -9,9 +9,9 @@ from pydantic import Field
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
 from agents.models import Mode
-from agents.opportunities import closed_businesses, keep_opportunities
+from agents.opportunities import keep_opportunities, without_closed
 from agents.references import BusinessId, WatchlistId
-from agents.scoring.candidates import diverse, eligible, on_watchlist, score_businesses, shortlist
+from agents.scoring.candidates import diverse, eligible, off_watchlist, score_businesses, shortlist
 from agents.scoring.criteria import criteria_of
 from agents.scoring.meaning import meaning_of
 from agents.scoring.profile import Filters, Icp, Weights
@@ -90,16 +90,15 @@ class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
 def find_opportunities(org: Organization, params: OpportunityParams, *, day: Any, only: list[UUID]) -> list[Score]:
     """What the criteria find for `org` as of `day`, the best first: never what fails a filter, was closed by somebody,
     or is left out. `only` narrows it to these companies."""
-    candidates = eligible(params.filters)
+    # Left out before the shortlist, which thousands of customers, who fit best, would fill.
+    candidates = without_closed(eligible(params.filters), org)
+    if params.exclude:
+        candidates = off_watchlist(candidates, org, params.exclude)
     if only:
         candidates = candidates.filter(pk__in=only)
-    closed = closed_businesses(org)
-    if params.exclude:
-        closed.update(on_watchlist(Business.objects.all(), org, params.exclude).values_list("pk", flat=True))
     meaning = meaning_of(params.icp)
     ids = shortlist(org, candidates, criteria_of(params.icp, day), meaning, params.weights, watchlist=params.watchlist)
-    open_ids = [pk for pk in ids if pk not in closed]
-    scores = score_businesses(org, open_ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
+    scores = score_businesses(org, ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
     return diverse([one for one in scores if one.score >= params.min_score], params.max_opportunities)
 
 
