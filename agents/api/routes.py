@@ -12,6 +12,7 @@ from agents.api.opportunities import OpportunityViewSet, ScorecardViewSet
 from agents.api.paths import IntroPathViewSet
 from agents.api.reports import ReportViewSet
 from agents.api.stats import StatsView
+from agents.api.suggestions import IcpSuggestionViewSet
 from agents.api.suppressions import SuppressionViewSet
 from agents.api.usage import BudgetView, UsageView
 
@@ -20,6 +21,7 @@ router.register("agents", AgentViewSet, basename="agent")
 router.register("drafts", DraftViewSet, basename="draft")
 router.register("executions", ExecutionViewSet, basename="execution")
 router.register("feedback", FeedbackViewSet, basename="feedback")
+router.register("icp-suggestions", IcpSuggestionViewSet, basename="icp-suggestion")
 router.register("intro-paths", IntroPathViewSet, basename="intro-path")
 router.register("opportunities", OpportunityViewSet, basename="opportunity")
 router.register("reports", ReportViewSet, basename="report")

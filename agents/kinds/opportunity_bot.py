@@ -12,13 +12,13 @@ from agents.context import ExecutionContext
 from agents.models import Mode
 from agents.opportunities import keep_opportunities, without_closed
 from agents.references import BusinessId, WatchlistId
-from agents.scoring.candidates import diverse, eligible, score_businesses, shortlist
+from agents.scoring.candidates import diverse, eligible, off_watchlist, score_businesses, shortlist
 from agents.scoring.criteria import criteria_of
 from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Filters, Icp, Weights
 from agents.scoring.reading import read_profile
 from agents.scoring.scores import Score
-from businesses.models import Business, WatchlistEntry
+from businesses.models import Business
 from oppspot.organizations.models import Organization
 
 
@@ -105,8 +105,7 @@ def find_opportunities(
     if only:
         candidates = candidates.filter(pk__in=only)
     if params.exclude:
-        entries = WatchlistEntry.objects.for_org(org).filter(watchlist=params.exclude)
-        candidates = candidates.exclude(pk__in=entries.values("business_id"))
+        candidates = off_watchlist(candidates, org, params.exclude)
     ids = shortlist(org, candidates, criteria_of(params.icp, day), meaning, params.weights, watchlist=params.watchlist)
     scores = score_businesses(org, ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
     return diverse([one for one in scores if one.score >= params.min_score], params.max_opportunities)

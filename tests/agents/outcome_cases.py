@@ -6,14 +6,22 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
-from agents.models import Agent, Opportunity
+from agents.models import Agent, IcpSuggestion, Opportunity
 from agents.scoring.facts import Facts
 from agents.scoring.outcomes import Case, values_of
+from agents.scoring.profile import Icp
 from businesses.models import Business
 from tests.factories import make_business
 
 FOUND_AT = datetime(2026, 6, 1, 9, tzinfo=UTC)
 DAY = FOUND_AT.date()
+NOT_MEASURED = {"quality": None, "unknown": 0, "note": "not measured"}
+FIGURES = {
+    "train": {"won": 1, "lost": 1},
+    "hold_out": {"won": 0, "lost": 0},
+    "suggested": NOT_MEASURED,
+    "current": NOT_MEASURED,
+}
 
 
 def make_case(number: int, *, is_won: bool, signals: Sequence[str] = (), **known: Any) -> Case:
@@ -51,3 +59,16 @@ def mark_many(agent: Agent, count: int) -> None:
     for number in range(count):
         for status, code in (("won", "62012"), ("lost", "68310"), (("won", "lost")[number % 2], "47910")):
             mark(agent, make_business(sic_codes=[code]), status)
+
+
+def make_suggestion(agent: Agent, **fields: Any) -> IcpSuggestion:
+    values = {
+        "icp": Icp(sic=["62"]).model_dump(mode="json"),
+        "current_icp": Icp().model_dump(mode="json"),
+        "figures": FIGURES,
+        "won": 1,
+        "lost": 1,
+        "digest": "x",
+    } | fields
+    made: IcpSuggestion = IcpSuggestion.objects.for_org(agent.org).create(org=agent.org, agent=agent, **values)
+    return made

@@ -2,6 +2,7 @@
 
 import random
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from django.utils import timezone
 from agents.kinds.opportunity_bot import OpportunityParams, find_opportunities
 from agents.models import Agent, AgentExecution, Opportunity
 from agents.opportunities import mark_opportunity
+from agents.scoring.candidates import shortlist
 from agents.scoring.profile import Filters, Icp
 from businesses.models import Business, Status, Watchlist, WatchlistEntry
+from embeddings.providers import get_provider
+from embeddings.services import generate_embeddings
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 from signals_app.models import SignalType
@@ -101,6 +105,29 @@ def test_the_chosen_are_not_all_alike(org_a: Organization) -> None:
         alike[1].name,
         other.name,
     }
+
+
+def test_known_and_closed_companies_do_not_crowd_others_out(
+    org_a: Organization, settings: Any, monkeypatch: Any
+) -> None:
+    """However many fit best: they are left out before the shortlist is cut, and of those alike in meaning, too."""
+    settings.EMBEDDING_PROVIDER = "deterministic"
+    bot = make_bot(org_a)
+    customers = Watchlist.objects.for_org(org_a).create(org=org_a, name="Customers")
+    for place in range(6):
+        best = make_business(name=f"Best {place}", sic_codes=["62012"], description="craft beer brewery")
+        if place % 2:
+            WatchlistEntry.objects.for_org(org_a).create(org=org_a, watchlist=customers, business=best)
+        else:
+            Opportunity.objects.for_org(org_a).create(
+                org=org_a, agent=bot, business=best, score=1, confidence=1, status="won", handled_at=timezone.now()
+            )
+    new = make_business(name="New", sic_codes=["01110"], description="barley for a brewery")
+    generate_embeddings(provider=get_provider())
+    params = OpportunityParams(icp=Icp(sic=["62"], text="craft beer brewery"), exclude=customers.pk, min_score=0)
+    monkeypatch.setattr("agents.kinds.opportunity_bot.shortlist", partial(shortlist, size=2))
+    found = find_opportunities(org_a, params, day=timezone.now().date(), only=[])
+    assert [one.business_id for one in found] == [new.pk]
 
 
 def test_the_reasons_hold_the_evidence(org_a: Organization) -> None:

@@ -24,6 +24,7 @@ from agents.models import (
     DraftVersion,
     Feedback,
     Handoff,
+    IcpSuggestion,
     IntroPath,
     LLMBudget,
     Opportunity,
@@ -33,6 +34,7 @@ from agents.models import (
     Scorecard,
     Suppression,
 )
+from agents.scoring.profile import Icp
 from agents.services import cancel_execution
 from agents.suppression import Wish, add_suppression
 from agents.triggers import TriggerSpec, set_triggers
@@ -46,6 +48,7 @@ from signals_app.models import BuyingSignal, Competitor
 from tests.agents.calls import make_call, make_step
 from tests.agents.draft_cases import save
 from tests.agents.factories import make_agent, queue_execution
+from tests.agents.outcome_cases import make_suggestion
 from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
 from tests.conftest import client_of, client_with
@@ -60,8 +63,8 @@ API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
 KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Draft, DraftVersion, Feedback, Handoff,
-        IntroPath, LLMBudget, Membership, Opportunity, OrgEvent, ReportSection, ResearchReport, ResearchSection, Run,
-        Scorecard, Suppression, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
+        IcpSuggestion, IntroPath, LLMBudget, Membership, Opportunity, OrgEvent, ReportSection, ResearchReport,
+        ResearchSection, Run, Scorecard, Suppression, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -142,6 +145,11 @@ class World:
         )
         self.scorecard: Scorecard = Scorecard.objects.for_org(self.org).create(
             **common, contributions=[reason], icp_hash=self.canary[:64]
+        )
+        self.suggestion = make_suggestion(
+            make_agent(self.org, "scoring_agent", name=f"{self.canary} three"),
+            icp=Icp(text=self.canary).model_dump(mode="json"),
+            proposed_by=self.canary,
         )
 
     def _research(self, business: Business) -> None:
@@ -351,6 +359,9 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "signals_app/alertrule": own.rule.pk,
         "signals_app/channel": own.channel.pk,
         "signals_app/delivery": own.delivery.pk,
+        "agents/opportunity": own.opportunity.pk,
+        "agents/scorecard": own.scorecard.pk,
+        "agents/icpsuggestion": own.suggestion.pk,
     }
 
 

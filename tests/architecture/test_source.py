@@ -17,6 +17,7 @@ MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
 
 # Modules that may reach the rows of all organisations, and what for.
 MAY_USE_ALL_ORGS = {
+    "agents/admin/executions.py": "staff see the executions of all organisations",
     "agents/budgets.py": "calls that were lost with their worker are charged, whoever made them",
     "agents/due.py": "the clock starts every organisation's agents",
     "agents/llm/store.py": "expired answers are deleted, whoever they were for",
