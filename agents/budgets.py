@@ -97,12 +97,17 @@ def _reserve_of_month(org: Organization, month: date, cap: Decimal, amount: Deci
     return bool(fitting.update(reserved=F("reserved") + amount))
 
 
+def dollars(amount: Decimal | None) -> str:
+    """Exact, without noughts at the end: `$0.025`."""
+    return "any amount" if amount is None else f"${amount.normalize() + 0:f}"
+
+
 def _run_exceeded(execution: AgentExecution | None, amount: Decimal) -> BudgetExceeded:
     if execution is None:
         return BudgetExceeded("The execution was deleted, so that nothing can be charged to it.")
     return BudgetExceeded(
-        f"The execution may spend ${execution.cost_cap} on language models; ${execution.cost} is spent and "
-        f"${execution.cost_reserved} reserved, and the next call may cost ${amount}.",
+        f"The execution may spend {dollars(execution.cost_cap)} on language models; {dollars(execution.cost)} is spent "
+        f"and {dollars(execution.cost_reserved)} reserved, and the next call may cost {dollars(amount)}.",
         hint="Raise the cap of the agent's executions, or the organisation's; then retry the execution.",
     )
 
@@ -110,8 +115,8 @@ def _run_exceeded(execution: AgentExecution | None, amount: Decimal) -> BudgetEx
 def _month_exceeded(org: Organization, month: date, cap: Decimal, amount: Decimal) -> BudgetExceeded:
     row: LLMMonth = LLMMonth.objects.for_org(org).get(month=month)
     return BudgetExceeded(
-        f"The organisation may spend ${cap} on language models in {month:%B %Y}; ${row.spent} is spent and "
-        f"${row.reserved} reserved, and the next call may cost ${amount}.",
+        f"The organisation may spend {dollars(cap)} on language models in {month:%B %Y}; {dollars(row.spent)} is spent "
+        f"and {dollars(row.reserved)} reserved, and the next call may cost {dollars(amount)}.",
         hint="Raise the organisation's monthly cap, or wait for the next month; then retry the execution.",
     )
 

@@ -172,7 +172,7 @@ def code_of(token: str) -> str:
 
 def words_of(text: str) -> list[str]:
     """The words in a form to compare: small letters, no possessives, `Limited` and `Ltd` the same."""
-    return [same(word) for word in _WORD.findall(normal(text).translate(_PLAIN).replace("&", " and "))]
+    return [same(word) for word in _WORD.findall(normal(text).translate(_PLAIN).replace("&", " "))]
 
 
 def same(word: str) -> str:
@@ -184,12 +184,12 @@ def names_of(rest: str) -> Iterator[list[str]]:
     """Runs of words with capitals, or in a script that has none, which nothing but spaces parts."""
     run: list[str] = []
     end = 0
-    rest = normal(rest)
+    rest = normal(rest).replace("&", " ")
     for match in _WORD.finditer(rest):
         gap = rest[end : match.start()]
         end = match.end()
         word = match[0]
-        if run and (gap.strip() not in {"", "&"} or not _is_named(word)):
+        if run and (gap.strip() or not _is_named(word)):
             yield run
             run = []
         if _is_named(word):

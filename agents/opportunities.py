@@ -1,5 +1,6 @@
 """Opportunities: found again and again they stay one row; people say what came of them."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,13 +13,17 @@ from django.db.models import Q
 from django.utils import timezone
 
 from agents.models import Agent, AgentExecution, Mode, Opportunity, OpportunityStatus, Scorecard
+from agents.scoring.candidates import SHARED_HOSTS
 from agents.scoring.scores import Score
+from businesses.models import Business
+from businesses.querysets import BusinessQuerySet
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 
 # What somebody has closed is not offered again by the agent that found it.
 CLOSED = (OpportunityStatus.DISMISSED, OpportunityStatus.WON, OpportunityStatus.LOST)
 SHOWN_REASONS = 12
+LEAST_CHANGE = 5.0  # points: a fresh signal fades by one in two days
 PARTS = ("score", "confidence", "fit", "intent", "timing", "data_quality")
 
 logger = structlog.get_logger(__name__)
@@ -34,10 +39,12 @@ class Kept:
     ids: dict[UUID, UUID] = field(default_factory=dict)  # opportunity by company
 
 
-def closed_businesses(org: Organization) -> set[UUID]:
-    """Companies that somebody of `org` has dismissed, won or lost: no agent offers them again."""
-    rows = Opportunity.objects.for_org(org).filter(status__in=CLOSED)
-    return set(rows.values_list("business_id", flat=True))
+def without_closed(candidates: BusinessQuerySet, org: Organization) -> BusinessQuerySet:
+    """Without companies that somebody of `org` has dismissed, won or lost, and those that share a website with one:
+    no agent offers them again. In SQL, so that a shortlist is not full of them."""
+    closed = Opportunity.objects.for_org(org).filter(status__in=CLOSED).values("business_id")
+    sites = Business.objects.filter(pk__in=closed).exclude(domain__in=["", *SHARED_HOSTS]).values("domain")
+    return candidates.exclude(pk__in=closed).exclude(domain__in=sites)
 
 
 def keep_opportunities(
@@ -113,7 +120,16 @@ def _scorecard(execution: AgentExecution, score: Score, icp_hash: str) -> Scorec
 
 
 def _differs(one: Scorecard, other: Scorecard) -> bool:
-    return (one.icp_hash, one.contributions) != (other.icp_hash, other.contributions)
+    """Another profile, fact or signal, or a score that moved: that all fade a little each day is no change."""
+    has_moved = abs(one.score - other.score) >= LEAST_CHANGE or abs(one.confidence - other.confidence) >= LEAST_CHANGE
+    return has_moved or (one.icp_hash, _substance(one)) != (other.icp_hash, _substance(other))
+
+
+def _substance(card: Scorecard) -> list[str]:
+    """What a score rests on, without the numbers that fade, in an order that does not follow these."""
+    kept = ("part", "code", "text", "evidence")
+    told = [{name: one[name] for name in kept} | {"unknown": one["met"] is None} for one in card.contributions]
+    return sorted(json.dumps(one, sort_keys=True) for one in told)
 
 
 def mark_opportunity(*, opportunity: Opportunity, status: str, outcome: str | None = None, by: str) -> Opportunity:

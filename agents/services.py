@@ -75,6 +75,10 @@ def check_agent(agent: Agent) -> None:
     params = valid_params(kind, agent.configuration)
     check_references(params, agent.org, prefix="configuration")
     agent.configuration = params.model_dump(mode="json")
+    needed = [name for name, info in kind.Input.model_fields.items() if info.is_required()]
+    if agent.schedule_cron and needed:
+        message = f"An execution needs {', '.join(needed)}, which the clock does not give."
+        raise InvalidInput(message, fields={"schedule_cron": [message]})
     if agent.schedule_cron or agent.time_zone:
         try:
             check_cron(agent.schedule_cron or "* * * * *", agent.time_zone)

@@ -51,6 +51,10 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
         ("Agents", [
             ("Agents", "smart_toy", "admin:agents_agent_changelist", "agents.view_agent"),
             ("Executions", "play_lesson", "admin:agents_agentexecution_changelist", "agents.view_agentexecution"),
+            ("Opportunities", "lightbulb", "admin:agents_opportunity_changelist", "agents.view_opportunity"),
+            ("Scorecards", "leaderboard", "admin:agents_scorecard_changelist", "agents.view_scorecard"),
+            ("Suggested profiles", "model_training", "admin:agents_icpsuggestion_changelist",
+             "agents.view_icpsuggestion"),
             ("Calls of models", "payments", "admin:agents_llmcall_changelist", "agents.view_llmcall"),
             ("Budgets", "savings", "admin:agents_llmbudget_changelist", "agents.view_llmbudget"),
             ("Spent by month", "calendar_month", "admin:agents_llmmonth_changelist", "agents.view_llmmonth"),

@@ -8,7 +8,7 @@ import django_stubs_ext
 import environ
 from django.urls import reverse_lazy
 
-from oppspot import admin_theme, worker_pool
+from oppspot import admin_theme, api_document, worker_pool
 from oppspot.core.logging import structlog_config
 from oppspot.core.secret_key import load_or_create_secret_key
 
@@ -178,27 +178,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "EXCEPTION_HANDLER": "oppspot.core.problems.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-SPECTACULAR_SETTINGS = {
-    "TITLE": "oppSpot API",
-    "DESCRIPTION": "Company intelligence: the register, search by meaning, and what an organisation makes of it.",
-    "VERSION": "1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
-    "SERVE_AUTHENTICATION": [],
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-    "DEFAULT_QUERY_MANAGER": "_default_manager",  # `objects` of an org-owned model refuses without an organisation
-    "ENUM_NAME_OVERRIDES": {
-        "BusinessStatusEnum": "businesses.models.Status",
-        "JobStatusEnum": "oppspot.jobs.models.Status",
-        "ScopeEnum": "oppspot.organizations.scopes.Scope",
-        "SignalStatusEnum": "signals_app.models.SignalStatus",
-        "SignalStrengthEnum": "signals_app.models.Strength",
-        "SignalTypeEnum": "signals_app.models.SignalType",
-    },
-    "COMPONENT_SPLIT_REQUEST": True,
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-}
+SPECTACULAR_SETTINGS = api_document.SETTINGS
 
 # Embeddings: which provider makes vectors; unset: openai when its key is set, else local.
 OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")

@@ -1,3 +1,3 @@
-"""Admin of agents: set up, run, watched, and what they cost."""
+"""Admin of agents: set up, run, watched, what they found, and what they cost."""
 
-from agents.admin import agents, executions, ledger  # noqa: F401  registers them
+from agents.admin import agents, executions, ledger, results  # noqa: F401  registers them

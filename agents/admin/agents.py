@@ -46,7 +46,16 @@ class KindFilter(ChoiceFilter):
 
 @admin.register(Agent)
 class AgentAdmin(ModelAdmin):
-    list_display = ["name", "organisation", "kind", "state", "schedule", "next_run", "last_run", "executions_link"]
+    list_display = [
+        "name",
+        "organisation",
+        "kind",
+        "shown_state",
+        "schedule",
+        "next_run",
+        "last_run",
+        "executions_link",
+    ]
     list_filter = [("org", AutocompleteSelectFilter), KindFilter, "is_active"]
     list_filter_submit = True
     list_select_related = ["org"]
@@ -56,7 +65,7 @@ class AgentAdmin(ModelAdmin):
     actions = ["run", "pause", "resume"]
     inlines = [TriggerInline, HandoffInline]
     change_form_template = "agents/admin_agent.html"
-    details = ["organisation", "kind", "state", "next_run", "last_run", "executions_link", "created_by"]
+    details = ["organisation", "kind", "shown_state", "next_run", "last_run", "executions_link", "created_by"]
     readonly_fields = details
 
     # Forms
@@ -235,7 +244,7 @@ class AgentAdmin(ModelAdmin):
         return known.title if known else f"{agent.agent_type} (unknown)"
 
     @column("State", colours={"active": "success", "paused": "warning"})
-    def state(self, agent: Agent) -> str:
+    def shown_state(self, agent: Agent) -> str:
         return "active" if agent.is_active else "paused"
 
     @column("Schedule")

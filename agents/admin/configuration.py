@@ -136,7 +136,8 @@ def _scalar_field(inner: Any, info: FieldInfo) -> forms.Field:
                 bounds[name] = value
     length = bounds.pop("max_length", None)
     if inner is str:
-        is_long = length is None or length > LONG
+        is_pattern = any(getattr(mark, "pattern", None) for mark in info.metadata)
+        is_long = not is_pattern and (length is None or length > LONG)
         widget = widgets.UnfoldAdminTextareaWidget(attrs={"rows": 4}) if is_long else widgets.UnfoldAdminTextInputWidget
         return forms.CharField(widget=widget, max_length=length)
     made: dict[Any, Callable[[], forms.Field]] = {

@@ -68,7 +68,7 @@ class AgentExecutionAdmin(ReadOnlyMixin, LargeTableAdmin):
     change_form_template = "agents/admin_execution.html"
     fields = [
         ("agent_link", "organisation"),
-        ("state", "mode"),
+        ("shown_status", "mode"),
         ("trigger", "requested_by"),
         ("created", "took"),
         ("started", "completed"),
@@ -179,6 +179,10 @@ class AgentExecutionAdmin(ReadOnlyMixin, LargeTableAdmin):
     @column("State", colours=STATES)
     def state(self, execution: AgentExecution) -> tuple[str, str]:
         return execution.status, str(ExecutionStatus(execution.status).label)
+
+    @column("State")
+    def shown_status(self, execution: AgentExecution) -> str:
+        return str(ExecutionStatus(execution.status).label)
 
     @column("Cost")
     def shown_cost(self, execution: AgentExecution) -> str:

@@ -76,7 +76,5 @@ class HandoffInline(TabularInline):
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Only agents of the same organisation can be chosen."""
         made = super().get_formset(request, obj, **kwargs)
-        made.form.base_fields["target"].queryset = (
-            Agent.objects.for_org(obj.org).exclude(pk=obj.pk) if obj else Agent.all_orgs.none()
-        )
+        made.form.base_fields["target"].queryset = Agent.objects.for_org(obj.org).exclude(pk=obj.pk) if obj else None
         return made

@@ -62,7 +62,7 @@ SCORECARD = {
 }
 
 
-class EvidenceSerializer(serializers.Serializer[Any]):
+class ReasonEvidenceSerializer(serializers.Serializer[Any]):
     """A fact that a reason rests on."""
 
     source = serializers.CharField()  # type: ignore[assignment]  # a field of the answer, not the option of that name
@@ -81,10 +81,10 @@ class ReasonSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
     points = serializers.FloatField()
     met = serializers.FloatField(allow_null=True, help_text="How far it is met; null: unknown.")
-    evidence = EvidenceSerializer(many=True)
+    evidence = ReasonEvidenceSerializer(many=True)
 
 
-class ScoredBusinessSerializer(serializers.Serializer[Any]):
+class OpportunityBusinessSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
     company_number = serializers.CharField(allow_null=True)
@@ -94,7 +94,7 @@ class ScoredBusinessSerializer(serializers.Serializer[Any]):
 class OpportunitySerializer(serializers.ModelSerializer[Opportunity]):
     """A company worth acting upon, and why."""
 
-    business = ScoredBusinessSerializer()
+    business = OpportunityBusinessSerializer()
     reasons = ReasonSerializer(many=True)
 
     class Meta:
@@ -170,7 +170,7 @@ class OpportunityViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, OrgVi
 class ScorecardSerializer(serializers.ModelSerializer[Scorecard]):
     """How well a company fits and when, as of a time."""
 
-    business = ScoredBusinessSerializer()
+    business = OpportunityBusinessSerializer()
     contributions = ReasonSerializer(many=True)
 
     class Meta:

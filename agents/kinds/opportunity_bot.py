@@ -1,5 +1,6 @@
 """Looks for companies worth acting upon, again and again, and tells of those that are new."""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,12 +10,13 @@ from pydantic import Field
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
 from agents.models import Mode
-from agents.opportunities import closed_businesses, keep_opportunities
+from agents.opportunities import keep_opportunities, without_closed
 from agents.references import BusinessId, WatchlistId
-from agents.scoring.candidates import diverse, eligible, on_watchlist, score_businesses, shortlist
+from agents.scoring.candidates import diverse, eligible, off_watchlist, score_businesses, shortlist
 from agents.scoring.criteria import criteria_of
-from agents.scoring.meaning import meaning_of
+from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Filters, Icp, Weights
+from agents.scoring.reading import read_profile
 from agents.scoring.scores import Score
 from businesses.models import Business
 from oppspot.organizations.models import Organization
@@ -54,24 +56,32 @@ class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
 
     def run(self, ctx: ExecutionContext[OpportunityParams, OpportunityInput]) -> Outcome:
         day = ctx.began_at.date()
-        # The provider of embeddings may be asked: outside of a transaction.
-        found = ctx.step("find", lambda: [str(one.business_id) for one in self._best(ctx)], transactional=False)
+        meaning = meaning_of(ctx.params.icp)  # may ask the provider of embeddings: outside of a transaction
+
+        read = read_profile(ctx, ctx.params.icp)
+        mode = Mode(read["mode"])
+
+        def find() -> list[str]:
+            found = find_opportunities(ctx.org, ctx.params, day=day, only=ctx.input.companies, meaning=meaning)
+            return [str(one.business_id) for one in found]
+
+        found = ctx.step("find", find, transactional=False)
 
         def keep() -> dict[str, Any]:
-            meaning = meaning_of(ctx.params.icp)
             scores = score_businesses(ctx.org, [UUID(pk) for pk in found], icp=ctx.params.icp, meaning=meaning,
                                       weights=ctx.params.weights, day=day)  # fmt: skip
             looked_at = Q(business__in=ctx.input.companies) if ctx.input.companies else Q()
             kept = keep_opportunities(
-                execution=ctx.execution, scores=scores, looked_at=looked_at, mode=Mode.DETERMINISTIC, now=ctx.began_at
+                execution=ctx.execution, scores=scores, looked_at=looked_at, mode=mode, now=ctx.began_at
             )
             new = [one for one in scores if one.business_id in set(kept.new)]
             return {"new": _shown(new, kept.ids), "seen": len(kept.seen), "gone": len(kept.gone)}
 
         made = ctx.step("keep", keep, inputs={"found": len(found)})
         return Outcome(
-            output=made | {"found": len(found), "day": day.isoformat()},
+            output=made | {"found": len(found), "day": day.isoformat(), "notes": list(meaning.notes), "read": read},
             items_processed=len(found),
+            mode=mode,
             subjects=[
                 Subject(UUID(one["business"]), one["score"], one["evidence"], one["reason"], UUID(one["id"]))
                 for one in made["new"]
@@ -79,27 +89,25 @@ class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
             news=_digest(made["new"]),
         )
 
-    @staticmethod
-    def _best(ctx: ExecutionContext[OpportunityParams, OpportunityInput]) -> list[Score]:
-        return find_opportunities(ctx.org, ctx.params, day=ctx.began_at.date(), only=ctx.input.companies)
-
     def input_for_subject(self, subject: Subject) -> dict[str, Any]:
         return {"companies": [str(subject.business_id)]}
 
 
-def find_opportunities(org: Organization, params: OpportunityParams, *, day: Any, only: list[UUID]) -> list[Score]:
+def find_opportunities(
+    org: Organization, params: OpportunityParams, *, day: date, only: list[UUID], meaning: Meaning | None = None
+) -> list[Score]:
     """What the criteria find for `org` as of `day`, the best first: never what fails a filter, was closed by somebody,
-    or is left out. `only` narrows it to these companies."""
-    candidates = eligible(params.filters)
+    is left out, or is an example of the profile. `only` narrows it to these companies. Without `meaning`, the profile's
+    is made; that may ask the provider of embeddings."""
+    meaning = meaning_of(params.icp) if meaning is None else meaning
+    known = [*params.icp.examples, *params.icp.counter_examples]
+    candidates = without_closed(eligible(params.filters), org).exclude(pk__in=known)
     if only:
         candidates = candidates.filter(pk__in=only)
-    closed = closed_businesses(org)
     if params.exclude:
-        closed.update(on_watchlist(Business.objects.all(), org, params.exclude).values_list("pk", flat=True))
-    meaning = meaning_of(params.icp)
+        candidates = off_watchlist(candidates, org, params.exclude)
     ids = shortlist(org, candidates, criteria_of(params.icp, day), meaning, params.weights, watchlist=params.watchlist)
-    open_ids = [pk for pk in ids if pk not in closed]
-    scores = score_businesses(org, open_ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
+    scores = score_businesses(org, ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
     return diverse([one for one in scores if one.score >= params.min_score], params.max_opportunities)
 
 

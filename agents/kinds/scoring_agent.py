@@ -13,8 +13,9 @@ from agents.opportunities import keep_scorecards
 from agents.references import BusinessId, OpportunityId, WatchlistId
 from agents.scoring.candidates import eligible, score_businesses, shortlist
 from agents.scoring.criteria import criteria_of
-from agents.scoring.meaning import meaning_of
+from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Filters, Icp, Weights, digest_of
+from agents.scoring.reading import read_profile
 from agents.scoring.scores import Score
 from businesses.models import Business
 
@@ -53,9 +54,10 @@ class ScoringAgent(Kind[ScoringParams, ScoringInput]):
 
     def run(self, ctx: ExecutionContext[ScoringParams, ScoringInput]) -> Outcome:
         params, day = ctx.params, ctx.began_at.date()
-        found = ctx.step("find", lambda: [str(pk) for pk in self._candidates(ctx)], transactional=False,
-                         inputs={"companies": len(ctx.input.companies)})  # fmt: skip
         meaning = meaning_of(params.icp)
+        read = read_profile(ctx, params.icp)
+        found = ctx.step("find", lambda: [str(pk) for pk in self._candidates(ctx, meaning)], transactional=False,
+                         inputs={"companies": len(ctx.input.companies)})  # fmt: skip
         icp_hash = digest_of(params.icp, params.weights, meaning.model)
 
         def score() -> dict[str, Any]:
@@ -68,9 +70,9 @@ class ScoringAgent(Kind[ScoringParams, ScoringInput]):
 
         made = ctx.step("score", score, inputs={"candidates": len(found), "icp": icp_hash[:12]})
         return Outcome(
-            output=made | {"day": day.isoformat()},
+            output=made | {"day": day.isoformat(), "notes": list(meaning.notes), "read": read},
             items_processed=made["scored"],
-            mode=Mode.DETERMINISTIC,
+            mode=Mode(read["mode"]),
             subjects=[
                 Subject(UUID(one["id"]), one["score"], one["evidence"], one["reason"], ctx.input.opportunity)
                 for one in made["best"]
@@ -80,12 +82,12 @@ class ScoringAgent(Kind[ScoringParams, ScoringInput]):
         )  # fmt: skip
 
     @staticmethod
-    def _candidates(ctx: ExecutionContext[ScoringParams, ScoringInput]) -> list[UUID]:
+    def _candidates(ctx: ExecutionContext[ScoringParams, ScoringInput], meaning: Meaning) -> list[UUID]:
         if ctx.input.companies:
             return sorted(ctx.input.companies)
         params = ctx.params
         criteria = criteria_of(params.icp, ctx.began_at.date())
-        return shortlist(ctx.org, eligible(params.filters), criteria, meaning_of(params.icp), params.weights,
+        return shortlist(ctx.org, eligible(params.filters), criteria, meaning, params.weights,
                          watchlist=params.watchlist)  # fmt: skip
 
     def input_for_subject(self, subject: Subject) -> dict[str, Any]:

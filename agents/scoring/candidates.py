@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-from django.db.models import Exists, F, FloatField, OuterRef, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Exists, OuterRef
 
 from agents.scoring.criteria import Criterion, criteria_of, with_fit
 from agents.scoring.facts import load_facts
@@ -18,13 +19,27 @@ from businesses.filters import filter_businesses
 from businesses.models import Business, Status, WatchlistEntry
 from businesses.querysets import BusinessQuerySet
 from oppspot.organizations.models import Organization
-from signals_app.models import BusinessScore
 
 SHORTLIST = 1_000  # of those that move, of those that fit, and of those that are alike: each
 EXACT_ROWS = 20_000  # up to so many, each is compared; beyond, the index is asked
 CHUNK = 500  # companies whose facts are in memory together
+# Each company's fit is computed once; both orders are taken from it.
+BEST = """
+    WITH fitting (id, fit) AS MATERIALIZED ({fitting})
+    (SELECT id FROM fitting ORDER BY fit DESC, id LIMIT %s)
+    UNION
+    (SELECT f.id FROM fitting f JOIN business_scores s ON s.business_id = f.id
+     CROSS JOIN (SELECT %s::float8 AS fit, %s::float8 AS intent) weight
+     WHERE s.org_id = %s AND s.score > 0
+     ORDER BY weight.fit * f.fit + weight.intent * s.score DESC, f.id LIMIT %s)
+"""
 NEVER = (Status.DISSOLVED,)
 NOT_UNASKED = (Status.INSOLVENT, Status.STRIKE_OFF_PROPOSED)
+# Hosts of many companies' pages: to share one means nothing.
+SHARED_HOSTS = frozenset(
+    {"facebook.com", "m.facebook.com", "instagram.com", "linkedin.com", "uk.linkedin.com", "twitter.com", "x.com",
+     "youtube.com", "tiktok.com", "linktr.ee", "sites.google.com", "etsy.com", "ebay.co.uk", "amazon.co.uk"}
+)  # fmt: skip
 
 
 def eligible(filters: Filters) -> BusinessQuerySet:
@@ -34,8 +49,15 @@ def eligible(filters: Filters) -> BusinessQuerySet:
 
 
 def on_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
-    entries = WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
-    return candidates.filter(Exists(entries))
+    return candidates.filter(Exists(_entries(org, watchlist)))
+
+
+def off_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
+    return candidates.filter(~Exists(_entries(org, watchlist)))
+
+
+def _entries(org: Organization, watchlist: UUID) -> Any:
+    return WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
 
 
 def shortlist(
@@ -48,23 +70,15 @@ def shortlist(
     watchlist: UUID | None = None,
     size: int = SHORTLIST,
 ) -> list[UUID]:
-    """Ids worth scoring, `size` at most of each way to be found, in the order of the ids. Four statements at most.
+    """Ids worth scoring, `size` at most of each way to be found, in the order of the ids. One statement, and up
+    to three more for what is compared by meaning.
 
     Who has signals is ranked by fit and score of signals together; who has none, by fit. To these come the nearest in
     meaning.
     """
     plain = candidates
     narrowed = on_watchlist(candidates, org, watchlist) if watchlist else candidates
-    scores = BusinessScore.objects.for_org(org).filter(business=OuterRef("pk"))
-    fitting = with_fit(narrowed, [one for one in criteria if one.sql is not None])
-    moving = (
-        fitting.filter(Exists(scores.filter(score__gt=0)))
-        .annotate(moved=Coalesce(Subquery(scores.values("score")), Value(0.0), output_field=FloatField()))
-        .annotate(rank=weights.fit * F("sql_fit") + weights.intent * F("moved"))
-        .order_by("-rank", "pk")
-    )
-    found: set[UUID] = set(moving.values_list("pk", flat=True)[:size])
-    found.update(fitting.order_by("-sql_fit", "pk").values_list("pk", flat=True)[:size])
+    found = _best(org, with_fit(narrowed, [one for one in criteria if one.sql is not None]), weights, size)
     if meaning.targets:
         if watchlist:
             plain = plain.filter(pk__in=list(narrowed.order_by("pk").values_list("pk", flat=True)[:EXACT_ROWS]))
@@ -73,11 +87,21 @@ def shortlist(
     return sorted(found)
 
 
+def _best(org: Organization, fitting: Any, weights: Weights, size: int) -> set[UUID]:
+    try:
+        statement, values = fitting.order_by().values_list("pk", "sql_fit").query.sql_with_params()
+    except EmptyResultSet:  # no company can pass
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(BEST.format(fitting=statement), (*values, size, weights.fit, weights.intent, org.pk, size))
+        return {row[0] for row in cursor.fetchall()}
+
+
 def score_businesses(
     org: Organization, ids: Collection[UUID], *, icp: Icp, meaning: Meaning, weights: Weights, day: date
 ) -> list[Score]:
     """Scores of `ids`, the best first; in chunks of a number of statements that does not grow."""
-    criteria = [*criteria_of(icp, day), *(target.criterion() for target in meaning.targets)]
+    criteria = [*criteria_of(icp, day), *meaning.criteria()]
     ordered = sorted(ids)
     scores: list[Score] = []
     for start in range(0, len(ordered), CHUNK):
@@ -95,10 +119,14 @@ def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> lis
     """
     pool = list(scores[: 4 * count])
     ids = [one.business_id for one in pool]
-    rows: dict[UUID, Any] = {
-        row[0]: row
-        for row in Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
-    }
+    rows = Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
+    groups: dict[UUID, str] = {}
+    units: dict[UUID, tuple[str, Any]] = {}
+    for pk, domain, vector, model in rows:
+        groups[pk] = "" if domain in SHARED_HOSTS else domain
+        if vector is not None:
+            wide = np.asarray(vector, dtype=np.float64)
+            units[pk] = (model, wide / np.linalg.norm(wide))
     chosen: list[Score] = []
     domains: set[str] = set()
     likeness = dict.fromkeys(ids, 0.0)
@@ -108,18 +136,19 @@ def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> lis
             key=lambda one: ((1 - spread) * one.score / 100 - spread * likeness[one.business_id], -one.business_id.int),
         )
         pool.remove(best)
-        _, domain, vector, model = rows.get(best.business_id, (None, "", None, ""))
-        if domain and domain in domains:
+        group = groups.get(best.business_id, "")
+        if group and group in domains:
             continue
         chosen.append(best)
-        domains.add(domain)
-        if vector is not None:
-            for other in pool:
-                row = rows.get(other.business_id)
-                if row is not None and row[2] is not None and row[3] == model:
-                    likeness[other.business_id] = max(likeness[other.business_id], _cosine(vector, row[2]))
+        domains.add(group)
+        for other in pool:
+            alike = _alike(units.get(best.business_id), units.get(other.business_id))
+            likeness[other.business_id] = max(likeness[other.business_id], alike)
     return sorted(chosen, key=lambda one: (-one.score, one.business_id))
 
 
-def _cosine(one: Any, other: Any) -> float:
-    return float(one @ other / (np.linalg.norm(one) * np.linalg.norm(other)))
+def _alike(one: tuple[str, Any] | None, other: tuple[str, Any] | None) -> float:
+    """The cosine of two unit vectors of one model; 0 where they cannot be compared."""
+    if one is None or other is None or one[0] != other[0]:
+        return 0.0
+    return float(np.dot(one[1], other[1]))

@@ -3,13 +3,14 @@
 A criterion is met (1), missed (0), or unknown (None, NULL): what is not known is never a match, and weighs nothing.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from django.db.models import Case, F, FloatField, Q, Value, When
-from django.db.models.functions import Upper
+from django.db.models.functions import Coalesce, NullIf, Upper
 
 from agents.scoring.facts import Facts
 from agents.scoring.profile import Icp, SizeBand, codes_below
@@ -207,26 +208,20 @@ def _type(icp: Icp) -> Criterion:
     return Criterion("company_type", WEIGHTS["company_type"], met, sql)
 
 
-def fit_in_sql(criteria: list[Criterion]) -> Any:
-    """The fit by these criteria, 0 to 100; 0 where none is known. Needs the alias `town_upper`."""
+def fit_of(facts: Facts, criteria: Sequence[Criterion]) -> float | None:
+    """The fit by these criteria, 0 to 100; None where none is known."""
+    known = [(one.weight, met) for one in criteria if (met := one.met(facts)[0]) is not None]
+    whole = math.fsum(weight for weight, _ in known)
+    return 100 * math.fsum(weight * met for weight, met in known) / whole if whole else None
+
+
+def with_fit(queryset: Any, criteria: Sequence[Criterion]) -> Any:
+    """`queryset` of companies with the column `sql_fit`, 0 to 100: 0 where none of the criteria is known."""
+    aliased = queryset.alias(town_upper=Upper("town"), **{f"met_{one.code}": one.sql for one in criteria})
     met: Any = Value(0.0)
     known: Any = Value(0.0)
     for one in criteria:
-        met = met + Case(
-            When(**{f"met_{one.code}__isnull": False}, then=F(f"met_{one.code}") * one.weight), default=Value(0.0)
-        )
-        known = known + Case(When(**{f"met_{one.code}__isnull": False}, then=Value(one.weight)), default=Value(0.0))
-    return met, known
-
-
-def with_fit(queryset: Any, criteria: list[Criterion]) -> Any:
-    """`queryset` of companies with the column `sql_fit`, 0 to 100."""
-    aliased = queryset.alias(town_upper=Upper("town"), **{f"met_{one.code}": one.sql for one in criteria})
-    met, known = fit_in_sql(criteria)
-    return aliased.alias(fit_met=met, fit_known=known).annotate(
-        sql_fit=Case(
-            When(fit_known__gt=0, then=Value(100.0) * F("fit_met") / F("fit_known")),
-            default=Value(0.0),
-            output_field=FloatField(),
-        )
-    )
+        met = met + Coalesce(F(f"met_{one.code}") * one.weight, 0.0)
+        known = known + Case(When(**{f"met_{one.code}": None}, then=Value(0.0)), default=Value(one.weight))
+    fit = Value(100.0) * met / NullIf(known, 0.0)
+    return aliased.annotate(sql_fit=Coalesce(fit, 0.0, output_field=FloatField()))

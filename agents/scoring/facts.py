@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from uuid import UUID
 
@@ -93,16 +93,21 @@ def load_facts(
 ) -> list[Facts]:
     """The facts of `ids`, in the order of the ids' values: four statements."""
     signals, events = _signals(org, ids), _events(ids, day)
-    rows = Business.objects.filter(pk__in=list(ids)).annotate(town_upper=Upper("town")).order_by("pk")
     return [
-        Facts(
-            **{**row, "sic_codes": tuple(row["sic_codes"])},
-            similarities=similarities.get(row["id"], {}),
-            signals=tuple(signals.get(row["id"], ())),
-            event=events.get(row["id"]),
+        replace(
+            facts,
+            similarities=similarities.get(facts.id, {}),
+            signals=tuple(signals.get(facts.id, ())),
+            event=events.get(facts.id),
         )
-        for row in rows.values(*COLUMNS, "town_upper")
+        for facts in register_facts(ids)
     ]
+
+
+def register_facts(ids: Collection[UUID]) -> list[Facts]:
+    """What the register says of `ids` alone, in the order of the ids' values: one statement."""
+    rows = Business.objects.filter(pk__in=list(ids)).annotate(town_upper=Upper("town")).order_by("pk")
+    return [Facts(**{**row, "sic_codes": tuple(row["sic_codes"])}) for row in rows.values(*COLUMNS, "town_upper")]
 
 
 def _signals(org: Organization, ids: Collection[UUID]) -> dict[UUID, list[Told]]:

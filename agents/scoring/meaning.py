@@ -17,6 +17,7 @@ from embeddings.providers import EmbeddingProvider, get_provider
 from embeddings.query_cache import embed_query_cached
 from embeddings.search import NEGATIVE_WEIGHT
 from embeddings.statements import condition_of, nearest
+from oppspot.core.errors import NotConfigured, PermanentError, SkipItemError
 
 FloatArray = npt.NDArray[np.float32]
 EMPTY_NORM = 1e-6  # below it, nothing is left of examples less counter-examples
@@ -45,10 +46,20 @@ class Target:
 
 @dataclass(frozen=True)
 class Meaning:
-    """The targets of a profile, and the model that made them; "" where nothing is compared by meaning."""
+    """The targets of a profile, and the model that made them; "" where nothing is compared by meaning.
+
+    `missing` are those that are asked for and have no vector, so that no company can be compared: `notes` say why.
+    """
 
     model: str
     targets: tuple[Target, ...]
+    missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def criteria(self) -> list[Criterion]:
+        """Those of the targets; what is missing is asked for, and known of no company."""
+        unknown = [Criterion(name, WEIGHTS[name], lambda facts: (None, "not compared")) for name in self.missing]
+        return [*(target.criterion() for target in self.targets), *unknown]
 
     def similarities(self, ids: Collection[UUID]) -> dict[UUID, dict[str, float]]:
         """Cosines by company and target, without those that have no vector of the model. One statement a target."""
@@ -71,18 +82,35 @@ class Meaning:
 
 
 def meaning_of(icp: Icp, provider: EmbeddingProvider | None = None) -> Meaning:
-    """May call the provider: not within a transaction. Examples that have no vector yet are left out."""
-    if not icp.text and not icp.examples:
+    """May call the provider: not within a transaction. Examples that have no vector yet are left out.
+
+    Without a provider, or with a text that it does not take, what is asked for is unknown of every company. Raises
+    `RetryableError`.
+    """
+    asked = tuple(name for name, value in (("text", icp.text), ("examples", icp.examples)) if value)
+    if not asked:
         return Meaning("", ())
-    provider = provider or get_provider()
-    targets = []
+    try:
+        provider = provider or get_provider()
+    except NotConfigured as error:
+        return Meaning("", (), asked, (f"Nothing is compared by meaning: {error.message}",))
+    targets: list[Target] = []
+    notes: list[str] = []
     if icp.text:
-        # The calibrated threshold is the least likeness worth showing: twice that is taken for full.
-        vector = embed_query_cached(provider, icp.text)
-        targets.append(Target("text", vector, 2 * provider.default_threshold, "like the description"))
-    if icp.examples and (target := _of_examples(icp.examples, icp.counter_examples, provider.model)):
-        targets.append(target)
-    return Meaning(provider.model, tuple(targets))
+        try:
+            vector = embed_query_cached(provider, icp.text)
+        except (NotConfigured, PermanentError, SkipItemError) as error:
+            notes.append(f"The description is not compared: {error.message}")
+        else:
+            # The calibrated threshold is the least likeness worth showing: twice that is taken for full.
+            full = min(1.0, 2 * provider.default_threshold)
+            targets.append(Target("text", vector, full, "like the description"))
+    if icp.examples:
+        target = _of_examples(icp.examples, icp.counter_examples, provider.model)
+        targets += [target] if target else []
+        notes += [] if target else [f"The examples are not compared: none has a vector of {provider.model}."]
+    found = {target.name for target in targets}
+    return Meaning(provider.model, tuple(targets), tuple(name for name in asked if name not in found), tuple(notes))
 
 
 def _of_examples(examples: Sequence[UUID], others: Sequence[UUID], model: str) -> Target | None:

@@ -7,6 +7,7 @@ for more. What is not known lowers the confidence, never the score. Every furthe
 leaves it. Nothing depends on names, the order of rows, or anything but the facts, the profile and the day.
 """
 
+import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from signals_app.scoring import score_of
 
 TIMING_HALF_LIFE = 30  # days after which what happened says half as much about just now
 EVENT_SHARE = 0.6  # of a signal's timing: an event means less than what a detector made of it
+YEAR_END_SHARE, YEAR_END_DAYS = 0.3, 90  # the next year's budget is made in the quarter before it begins
 PARTS = ("fit", "intent", "timing", "data_quality")
 KNOWN = ("company_number", "description", "domain", "sic_codes", "town", "incorporated_on", "accounts_category",
          "employee_count")  # fmt: skip
@@ -58,8 +60,10 @@ class Score:
 
     @property
     def evidence(self) -> int:
-        """Pieces of evidence that speak for the company."""
-        return sum(one.evidence is not None and one.points > 0 for one in self.contributions)
+        """Pieces of evidence that speak for the company. A signal behind two parts is one, and so are all facts that
+        one row of the register tells."""
+        pieces = (one.evidence for one in self.contributions if one.evidence is not None and one.points > 0)
+        return len({json.dumps(piece, sort_keys=True) for piece in pieces})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +135,17 @@ def _intent(facts: Facts, day: date) -> list[_Piece]:
     positive = [one for one in facts.signals if not one.weighed.is_negative]
     shares = [one.weighed.share(day) for one in positive]
     total = math.fsum(shares)
-    if not total:
-        return [_Piece("intent", "no_signal", "no buying signal known", 1.0, 0.0, None)]
-    # The part is the sum of pieces of equal weight: each is as far met as its share of the whole.
-    count = len(positive)
-    return [
-        _Piece("intent", one.signal_type, _said(one), 1.0 / count, whole * share / total * count, _told(one))
-        for one, share in zip(positive, shares, strict=True)
+    against = [
+        _Piece("intent", one.signal_type, f"{_said(one)}: speaks against it", 0.0, 0.0, _told(one))
+        for one in facts.signals
+        if one.weighed.is_negative
     ]
+    if not total:
+        return [_Piece("intent", "no_signal", "no buying signal known", 1.0, 0.0, None), *against]
+    return [
+        _Piece("intent", one.signal_type, _said(one), share / total, whole, _told(one))
+        for one, share in zip(positive, shares, strict=True)
+    ] + against
 
 
 def _said(one: Told) -> str:
@@ -151,7 +158,7 @@ def _told(one: Told) -> dict[str, Any]:
 
 
 def _timing(facts: Facts, day: date) -> _Piece:
-    """The newest of what happened, faded: a signal counts in full, another event less."""
+    """The newest of what happened, faded: a signal counts in full, another event less, a near year's end least."""
     found: list[tuple[float, str, dict[str, Any]]] = []
     for one in facts.signals:
         age = max(0, (day - one.weighed.occurred_on).days)
@@ -163,10 +170,29 @@ def _timing(facts: Facts, day: date) -> _Piece:
         evidence = {"source": facts.event.source, "url": facts.event.source_url, "on": facts.event.on.isoformat(),
                     "quote": "", "event": facts.event.pk}  # fmt: skip
         found.append((EVENT_SHARE * math.pow(0.5, age / TIMING_HALF_LIFE), text, evidence))
+    ends = next_year_end(facts.accounts_last_made_up_on, day)
+    if ends is not None and (ends - day).days <= YEAR_END_DAYS:
+        found.append((YEAR_END_SHARE, f"financial year ends on {ends.isoformat()}", _register(facts)))
     if not found:
         return _Piece("timing", "nothing_new", f"nothing known to have happened in {RECENT_DAYS} days", 1.0, 0.0, None)
     met, text, evidence = max(found, key=lambda one: (one[0], one[1], sorted(map(str, one[2].values()))))
     return _Piece("timing", "newest", text, 1.0, met, evidence)
+
+
+def next_year_end(last: date | None, day: date) -> date | None:
+    """The first return, on `day` or later, of the day that accounts were last made up to."""
+    if last is None or last >= day:
+        return last
+    returns = (_in_year(last, year) for year in (day.year, day.year + 1))
+    return next(found for found in returns if found >= day)
+
+
+def _in_year(day: date, year: int) -> date:
+    """The same day of `year`; 28 February for the 29th that it does not have."""
+    try:
+        return day.replace(year=year)
+    except ValueError:
+        return day.replace(year=year, day=28)
 
 
 def _quality(facts: Facts) -> list[_Piece]:

@@ -7,7 +7,9 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from agents.base import Input
 from agents.models import Agent, AgentExecution, ExecutionStep, Handoff, Trigger
+from agents.references import BusinessId
 from agents.services import (
     LimitReached,
     cancel_execution,
@@ -22,6 +24,7 @@ from oppspot.jobs.models import Run
 from oppspot.jobs.services import WrongState
 from oppspot.organizations.models import Organization
 from tests.agents.factories import execute, make_agent, queue_execution, work
+from tests.agents.kinds.probe import Probe
 from tests.factories import make_business
 
 pytestmark = pytest.mark.django_db
@@ -216,6 +219,16 @@ def test_a_schedule_is_checked_and_gives_the_next_time(org_a: Organization) -> N
         with pytest.raises(InvalidInput) as caught:
             update_agent(agent=agent, changes=changes)
         assert list(caught.value.fields) == [field]
+
+
+def test_what_needs_an_input_is_not_run_by_the_clock(org_a: Organization, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Needing(Input):
+        company: BusinessId
+
+    monkeypatch.setattr(Probe, "Input", Needing)
+    with pytest.raises(InvalidInput, match="needs company"):
+        make_agent(org_a, schedule_cron="0 9 * * *")
+    assert make_agent(org_a).next_run_at is None
 
 
 def test_a_name_is_taken_once(org_a: Organization, org_b: Organization) -> None:

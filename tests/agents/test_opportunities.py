@@ -2,6 +2,7 @@
 
 import random
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from django.utils import timezone
 from agents.kinds.opportunity_bot import OpportunityParams, find_opportunities
 from agents.models import Agent, AgentExecution, Opportunity
 from agents.opportunities import mark_opportunity
+from agents.scoring.candidates import shortlist
 from agents.scoring.profile import Filters, Icp
 from businesses.models import Business, Status, Watchlist, WatchlistEntry
+from embeddings.providers import get_provider
+from embeddings.services import generate_embeddings
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 from signals_app.models import SignalType
@@ -87,6 +91,43 @@ def test_dissolved_companies_second_ones_of_a_website_and_the_left_out_are_not_f
     assert set(opportunities(org_a)) == {"Parent Ltd"}
     execute(make_bot(org_a, filters={"status": ["insolvent"]}))
     assert "Insolvent Ltd" in opportunities(org_a)
+
+
+def test_the_chosen_are_not_all_alike(org_a: Organization) -> None:
+    """Of two that say the same, the second gives way to one that is a little worse and says something else."""
+    alike = [
+        make_business(name=f"Alike {place}", vector=[1.0, 0.0], description="x", town="Leeds") for place in range(2)
+    ]
+    other = make_business(name="Other", vector=[0.0, 1.0], description="x")
+    bot = make_bot(org_a, max_opportunities=2)
+    execute(bot)
+    assert set(opportunities(org_a)) == {alike[0].name, other.name} or set(opportunities(org_a)) == {
+        alike[1].name,
+        other.name,
+    }
+
+
+def test_known_and_closed_companies_do_not_crowd_others_out(
+    org_a: Organization, settings: Any, monkeypatch: Any
+) -> None:
+    """However many fit best: they are left out before the shortlist is cut, and of those alike in meaning, too."""
+    settings.EMBEDDING_PROVIDER = "deterministic"
+    bot = make_bot(org_a)
+    customers = Watchlist.objects.for_org(org_a).create(org=org_a, name="Customers")
+    for place in range(6):
+        best = make_business(name=f"Best {place}", sic_codes=["62012"], description="craft beer brewery")
+        if place % 2:
+            WatchlistEntry.objects.for_org(org_a).create(org=org_a, watchlist=customers, business=best)
+        else:
+            Opportunity.objects.for_org(org_a).create(
+                org=org_a, agent=bot, business=best, score=1, confidence=1, status="won", handled_at=timezone.now()
+            )
+    new = make_business(name="New", sic_codes=["01110"], description="barley for a brewery")
+    generate_embeddings(provider=get_provider())
+    params = OpportunityParams(icp=Icp(sic=["62"], text="craft beer brewery"), exclude=customers.pk, min_score=0)
+    monkeypatch.setattr("agents.kinds.opportunity_bot.shortlist", partial(shortlist, size=2))
+    found = find_opportunities(org_a, params, day=timezone.now().date(), only=[])
+    assert [one.business_id for one in found] == [new.pk]
 
 
 def test_the_reasons_hold_the_evidence(org_a: Organization) -> None:

@@ -175,6 +175,20 @@ def test_the_shortlist_holds_who_moves_and_who_fits(org_a: Organization, org_b: 
 
 
 @pytest.mark.django_db
+def test_the_shortlist_is_one_statement(org_a: Organization, django_assert_num_queries: Any) -> None:
+    moving = [make_business(name=f"Moving {place}", sic_codes=["62012"] * (place % 2)) for place in range(4)]
+    for business in moving:
+        make_signal(org_a, business)
+    refresh_scores(org_a)
+    criteria = criteria_of(Icp(sic=["62"]), DAY)
+    with django_assert_num_queries(1):
+        ids = shortlist(org_a, eligible(Filters()), criteria, NO_MEANING, Weights(), size=2)
+    assert set(ids) == {moving[1].pk, moving[3].pk}  # of those that move alike, those that fit
+    nobody = Business.objects.none()
+    assert shortlist(org_a, nobody, criteria, NO_MEANING, Weights()) == []
+
+
+@pytest.mark.django_db
 def test_the_agent_scores_and_keeps_what_changed(org_a: Organization) -> None:
     business = make_business(name="Acme Ltd", sic_codes=["62012"], town="Leeds")
     make_business(name="Gone Ltd", status="dissolved", sic_codes=["62012"])

@@ -9,7 +9,8 @@ import pytest
 from django.db import transaction
 from rest_framework.test import APIClient
 
-from agents.models import Opportunity
+from agents.models import Opportunity, ResearchReport
+from agents.suppression import Wish, add_suppression
 from businesses.models import Business
 from businesses.watchlists import create_watchlist
 from oppspot.core.problems import CONTENT_TYPE
@@ -17,7 +18,9 @@ from oppspot.jobs.services import emit
 from oppspot.organizations.models import Membership, Organization
 from oppspot.organizations.scopes import Scope
 from signals_app.models import Competitor
+from tests.agents.draft_cases import make_draft
 from tests.agents.factories import make_agent, queue_execution
+from tests.agents.outcome_cases import make_suggestion
 from tests.architecture.routes import API, OWNED
 from tests.conftest import client_with
 from tests.factories import make_business, make_key, make_member
@@ -48,6 +51,9 @@ FIELD = {  # a text field that each write accepts
     "/api/v1/executions/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/executions/<pk>/retry/": "reason",
     "/api/v1/feedback/": "note",
+    "/api/v1/icp-suggestions/": "agent",
+    "/api/v1/icp-suggestions/<pk>/accept/": "reason",  # they take no field
+    "/api/v1/icp-suggestions/<pk>/reject/": "reason",
     "/api/v1/opportunities/<pk>/": "outcome",
     "/api/v1/jobs/<pk>/cancel/": "reason",  # they take no field
     "/api/v1/jobs/<pk>/retry/": "reason",
@@ -143,6 +149,12 @@ def url_of(org_a: Organization, company: Business, member: Membership) -> Callab
         "opportunity": Opportunity.objects.for_org(org_a)
         .create(org=org_a, agent=agent, business=company, score=1, confidence=1)
         .pk,
+        "report": ResearchReport.objects.for_org(org_a)
+        .create(org=org_a, business=company, depth="quick", status="complete", is_reuse=False)
+        .pk,
+        "draft": make_draft(org_a, company, agent).pk,
+        "suppression": add_suppression(org=org_a, wish=Wish("domain", "acme.example"), by="alice")[0].pk,
+        "suggestion": make_suggestion(make_agent(org_a, "scoring_agent")).pk,
         "alert": make_alert(rule).pk,
         "channel": channel.pk,
         "delivery": make_delivery(channel).pk,

@@ -5,11 +5,13 @@ The roles' rights come from `oppspot.organizations.scopes`, the routes' needs fr
 
 import re
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from agents.budgets import set_budget
@@ -18,14 +20,23 @@ from agents.models import (
     Agent,
     AgentExecution,
     AgentTrigger,
+    Draft,
+    DraftVersion,
     Feedback,
     Handoff,
+    IcpSuggestion,
     IntroPath,
     LLMBudget,
     Opportunity,
+    ReportSection,
+    ResearchReport,
+    ResearchSection,
     Scorecard,
+    Suppression,
 )
+from agents.scoring.profile import Icp
 from agents.services import cancel_execution
+from agents.suppression import Wish, add_suppression
 from agents.triggers import TriggerSpec, set_triggers
 from businesses.models import Business, BusinessEvent, OrgEvent, Watchlist, WatchlistEntry, WatchlistExclusion
 from oppspot.jobs.models import Run
@@ -35,7 +46,9 @@ from oppspot.organizations.scopes import ROLE_SCOPES, Role, Scope
 from oppspot.organizations.services import create_organization, revoke_api_key
 from signals_app.models import BuyingSignal, Competitor
 from tests.agents.calls import make_call, make_step
+from tests.agents.draft_cases import save
 from tests.agents.factories import make_agent, queue_execution
+from tests.agents.outcome_cases import make_suggestion
 from tests.answers import problem_of
 from tests.architecture.routes import ADMIN_ROOT, API, OWNED, PUBLIC, Route, all_routes
 from tests.conftest import client_of, client_with
@@ -49,8 +62,9 @@ ROUTES = all_routes()
 API_ROUTES = [route for route in ROUTES if route.template in API]
 ADMIN_ROUTES = [route for route in ROUTES if route.template.startswith(ADMIN_ROOT) and route.template not in PUBLIC]
 API_CALLS = [(path, method, scope) for path, methods in API.items() for method, scope in methods.items()]
-KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Feedback, Handoff, IntroPath, LLMBudget,
-        Membership, Opportunity, OrgEvent, Run, Scorecard, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
+KEPT = (Agent, AgentExecution, AgentTrigger, ApiKey, BuyingSignal, Competitor, Draft, DraftVersion, Feedback, Handoff,
+        IcpSuggestion, IntroPath, LLMBudget, Membership, Opportunity, OrgEvent, ReportSection, ResearchReport,
+        ResearchSection, Run, Scorecard, Suppression, Watchlist, WatchlistEntry, WatchlistExclusion)  # fmt: skip
 OWNED_CALLS = [(path, method) for path, method, _ in API_CALLS if path in OWNED]
 
 
@@ -80,6 +94,7 @@ class World:
         )
         self._watch()
         self._set_agents_up()
+        self._research(shared)
 
     def _watch(self) -> None:
         watched = Business.objects.filter(name="Watched").first() or make_business("Watched")
@@ -109,6 +124,9 @@ class World:
         AgentExecution.objects.for_org(self.org).filter(pk=self.execution.pk).update(
             requested_by=self.canary, error_message=self.canary, output_data={"note": self.canary}
         )
+        self.draft = save(self.execution, make_business()).draft
+        Draft.objects.for_org(self.org).filter(pk=self.draft.pk).update(body=self.canary, edited_by=self.canary)
+        self.suppression = add_suppression(org=self.org, wish=Wish("domain", "acme.example"), by=self.canary)[0]
         make_step(self.execution, name=self.canary, output=self.canary)
         make_call(self.org, self.execution, model=self.canary, cost="1")
         Feedback.objects.for_org(self.org).create(
@@ -127,6 +145,27 @@ class World:
         )
         self.scorecard: Scorecard = Scorecard.objects.for_org(self.org).create(
             **common, contributions=[reason], icp_hash=self.canary[:64]
+        )
+        self.suggestion = make_suggestion(
+            make_agent(self.org, "scoring_agent", name=f"{self.canary} three"),
+            icp=Icp(text=self.canary).model_dump(mode="json"),
+            proposed_by=self.canary,
+        )
+
+    def _research(self, business: Business) -> None:
+        line = {"key": "name", "part": "Name", "text": self.canary, "cites": ["sn1"], "kind": "fact", "quote": ""}
+        fact = {"id": "sn1", "text": self.canary, "source": "register", "url": "", "on": "", "retrieved_at": "",
+                "reliability": None}  # fmt: skip
+        now = timezone.now()
+        section = ResearchSection.objects.for_org(self.org).create(
+            org=self.org, business=business, name="snapshot", depth="quick", content=[line], evidence=[fact],
+            generated_at=now, expires_at=now + timedelta(days=1),
+        )  # fmt: skip
+        self.report: ResearchReport = ResearchReport.objects.for_org(self.org).create(
+            org=self.org, business=business, depth="quick", status="complete", is_reuse=False, requested_by=self.canary
+        )
+        ReportSection.objects.for_org(self.org).create(
+            org=self.org, report=self.report, section=section, place=0, is_reused=False
         )
 
     def client(self, role: Role) -> APIClient:
@@ -320,6 +359,9 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "signals_app/alertrule": own.rule.pk,
         "signals_app/channel": own.channel.pk,
         "signals_app/delivery": own.delivery.pk,
+        "agents/opportunity": own.opportunity.pk,
+        "agents/scorecard": own.scorecard.pk,
+        "agents/icpsuggestion": own.suggestion.pk,
     }
 
 

@@ -256,7 +256,7 @@ def test_killed_in_the_middle_and_stopped_in_the_end(register: None) -> None:
             began = time.monotonic()
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == 0
-            assert time.monotonic() - began < 2
+            assert time.monotonic() - began < 8  # on a busy machine
             assert process.stdout is not None
             assert "Stopped" in process.stdout.read()
         assert len(server.connections) == 3

@@ -241,8 +241,8 @@ SLOW: dict[str, Behaviour] = {
         (b'{"error":"no\x00 such\r\n\x1b[31m hook"}', {}, '{"error":"no such [31m hook"}'),
         ("Grüße".encode() + b"\xff", {}, "Grüße\N{REPLACEMENT CHARACTER}"),
         (b"x" * 100_000, {}, "x" * 1_000),
-        (gzip.compress(b"squeezed"), {"Content-Encoding": "gzip"}, "squeezed"),
-        (gzip.compress(b"\x20" * 10_000_000), {"Content-Encoding": "gzip"}, ""),
+        (gzip.compress(b"squeezed", mtime=0), {"Content-Encoding": "gzip"}, "squeezed"),
+        (gzip.compress(b"\x20" * 10_000_000, mtime=0), {"Content-Encoding": "gzip"}, ""),
         (b"not compressed", {"Content-Encoding": "gzip"}, ""),
         (b"", {}, ""),
     ],
@@ -266,7 +266,7 @@ def test_the_body_of_a_refusal_is_not_waited_for(stub: Stub, client: Client, mon
     started = time.monotonic()
     with pytest.raises(RefusedAnswer) as caught:
         client.fetch(stub.url(), seconds=10)
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 8
     assert isinstance(caught.value, RetryableError)
     assert caught.value.retry_after == 17
     assert caught.value.excerpt.startswith("busy")
@@ -278,8 +278,8 @@ def test_the_deadline_covers_everything(stub: Stub, client: Client, behaviour: B
     before = threading.active_count()
     started = time.monotonic()
     with pytest.raises(TimedOut, match=r"company\.test did not answer within 0\.4 s"):
-        client.fetch(stub.url(), seconds=0.4, tries=5)
-    assert 0.35 < time.monotonic() - started < 1.8
+        client.fetch(stub.url(), seconds=0.4, tries=50)
+    assert 0.35 < time.monotonic() - started < 8  # of one deadline, not of fifty, on a busy machine
     assert threading.active_count() <= before + 1  # the stub's own: nothing of ours goes on
 
 
@@ -332,8 +332,8 @@ LARGE = {
     "50 MB": reply(b"x" * 50_000_000, Content_Length=""),
     "endless": endless(OK + b"\r\n", b"x" * 65_536),
     "endless chunks": endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1ff\r\n" + b"x" * 511 + b"\r\n"),
-    "gzip": reply(gzip.compress(bytes(2_000_001)), Content_Encoding="gzip"),
-    "bomb": reply(gzip.compress(bytes(200_000_000), 1), Content_Encoding="gzip"),
+    "gzip": reply(gzip.compress(bytes(2_000_001), mtime=0), Content_Encoding="gzip"),
+    "bomb": reply(gzip.compress(bytes(200_000_000), 1, mtime=0), Content_Encoding="gzip"),
     "gzip of noise": reply(gzip.compress(bytes(range(256)) * 100_000, 0), Content_Encoding="x-gzip"),
 }
 
@@ -359,7 +359,7 @@ PARTIAL = {
     "a part of the headers": raw(b"HTTP/1.1 200 OK\r\nContent-"),
     "less than its length": raw(OK + b"Content-Length: 10\r\n\r\n123"),
     "chunks without an end": raw(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n"),
-    "half of a gzip body": raw(OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"abc" * 50)[:-9]),
+    "half of a gzip body": raw(OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"abc" * 50, mtime=0)[:-9]),
     "not HTTP": raw(b"SSH-2.0-OpenSSH_9.6\r\n"),
     "endless headers": raw(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 50_000),
     "two lengths": raw(OK + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\nab"),

@@ -442,10 +442,10 @@ def test_expired_idempotency_keys_are_deleted(org_a: Organization) -> None:
     assert [row.key for row in IdempotentRequest.objects.for_org(org_a)] == ["new"]
 
 
-def test_events_that_nobody_hears_yet_are_stored(org_a: Organization) -> None:
+def test_a_wish_for_a_report_is_checked_and_stored(org_a: Organization) -> None:
     name, data = "agent/research_gpt.run", {"company_id": NOBODY, "depth": "detailed", "requested_by": "user:1"}
     emitted = emit(name, data, org=org_a)
-    assert (emitted.run_ids, Event.objects.for_org(org_a).get().name) == ([], name)
+    assert (len(emitted.run_ids), Event.objects.for_org(org_a).get().name) == (1, name)
     for wrong in ({**data, "company_id": "x"}, {"company_id": data["company_id"]}):
         with pytest.raises(InvalidEventData):
             emit(name, wrong, org=org_a)

@@ -1,4 +1,5 @@
-"""`manage.py demo`: the main job from an empty database to answers, on the sample. Running it again changes nothing."""
+"""`manage.py demo`: the main job from an empty database to answers, on the sample, and agents on it. Running it again
+changes nothing."""
 
 import json
 import os
@@ -14,6 +15,8 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 import businesses
+from agents.demo import DemoRun, run_demo
+from agents.models import AgentExecution
 from businesses import imports
 from embeddings.indexes import activate_model
 from embeddings.management.commands.search import console_for, print_result
@@ -39,7 +42,9 @@ ADDRESS = "http://127.0.0.1:8000"
 
 
 class Command(BaseCommand):
-    help = "Load and embed the sample, search it, and make a demo organisation with a user and an API key."
+    help = (
+        "Load and embed the sample, search it, make a demo organisation with a user and an API key, and run its agents."
+    )
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.console = console_for(self.stdout)
@@ -60,6 +65,8 @@ class Command(BaseCommand):
                 print_result(self.console, search(query, limit=3))
         with self._phase("organisation"):
             credentials = self._credentials()
+        with self._phase("agents"):
+            self._print_agents(run_demo(Organization.objects.get(slug=ORG_SLUG)))
         self._closing(credentials)
 
     @contextmanager
@@ -88,6 +95,20 @@ class Command(BaseCommand):
             with os.fdopen(descriptor, "w") as file:
                 json.dump(kept, file)
         return kept
+
+    def _print_agents(self, run: DemoRun) -> None:
+        """What each execution came to, below the one that caused it."""
+        self.stdout.write("\nAgents, over invented companies (fictional, all of them) and the sample:")
+        for node in run.chain.nodes:
+            self._print_execution(node.execution, "  " * node.execution.depth)
+        self._print_execution(run.bot, "")
+        found = [one["name"] for one in (run.bot.output_data or {}).get("new", [])[:3]]
+        if found:
+            self.stdout.write(f"    the best new ones: {', '.join(found)}")
+
+    def _print_execution(self, execution: AgentExecution, indent: str) -> None:
+        told = execution.error_message or f"{execution.items_processed} items"
+        self.stdout.write(f"  {indent}{execution.agent.name}: {execution.status}, {told}")
 
     def _closing(self, credentials: dict[str, str]) -> None:
         phases = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.durations)

@@ -1,0 +1,71 @@
+"""Events in words: nothing but what the payload holds, and no text that others wrote at length."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from agents.research.lines import Section
+from businesses.models import EventKind
+from businesses.models.events import EventFacts
+
+MAX_VALUE = 120  # characters of a value
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_value(one) for one in value[:5])
+    return str(value)[:MAX_VALUE] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
+
+
+def _change(payload: Mapping[str, Any]) -> str:
+    before, after = _value(payload.get("before")), _value(payload.get("after"))
+    return f"from {before} to {after}" if before and after else f"now {after}" if after else ""
+
+
+def _named(*names: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda payload: ", ".join(filter(None, (_value(payload.get(name)) for name in names)))
+
+
+_DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    EventKind.OFFICER_APPOINTED: _named("name", "role"),
+    EventKind.OFFICER_RESIGNED: _named("name", "role"),
+    EventKind.CONTROL_NOTIFIED: _named("name", "natures_of_control"),
+    EventKind.CONTROL_CEASED: _named("name"),
+    EventKind.FILING: _named("type", "category", "description"),
+    EventKind.CHARGE_REGISTERED: _named("charge_code", "classification", "persons_entitled"),
+    EventKind.CHARGE_SATISFIED: _named("charge_code", "classification"),
+    EventKind.INSOLVENCY: _named("case_type", "case_number"),
+    EventKind.ACCOUNTS_OVERDUE: _named("due_on"),
+    EventKind.JOB_POSTED: _named("title", "locations"),
+    EventKind.NEWS: _named("title"),
+    EventKind.WEB_CHANGED: _named("technologies_added", "cities_added"),
+}
+WRITTEN_BY_OTHERS = {EventKind.NEWS: "title", EventKind.JOB_POSTED: "title"}
+
+
+def title_of(kind: str) -> str:
+    return str(EventKind(kind).label) if kind in EventKind.values else kind.replace("_", " ")[:MAX_VALUE]
+
+
+def details_of(event: EventFacts) -> str:
+    return _DETAILS.get(event.kind, _change)(event.payload if isinstance(event.payload, dict) else {})
+
+
+def where(event: EventFacts) -> dict[str, Any]:
+    """Source, URL and days of an event, as evidence has them."""
+    return {
+        "source": event.source, "url": event.source_url, "on": event.occurred_on, "seen": event.observed_at.date(),
+    }  # fmt: skip
+
+
+def tell_event(section: Section, event: EventFacts, *, part: str = "") -> None:
+    """The event as a line; a headline is a quote of its own."""
+    key, label = f"event:{event.pk}", part or title_of(event.kind)
+    day = f"on {event.occurred_on.isoformat()}" if event.occurred_on else "on an unknown day"
+    details = details_of(event)
+    if event.kind in WRITTEN_BY_OTHERS and details:
+        section.add(key, label, f"{title_of(event.kind).lower()} {day}", [section.cite(
+            f"{title_of(event.kind).lower()} {day}", **where(event))])  # fmt: skip
+        section.quote(f"{key}:quote", label, details, **where(event))
+        return
+    words = f"{title_of(event.kind)} {day}" if part else day
+    section.state(key, label, f"{words}: {details}" if details else words, **where(event))
