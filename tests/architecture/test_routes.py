@@ -124,7 +124,7 @@ class World:
         AgentExecution.objects.for_org(self.org).filter(pk=self.execution.pk).update(
             requested_by=self.canary, error_message=self.canary, output_data={"note": self.canary}
         )
-        self.draft = save(self.execution, make_business()).draft
+        self.draft = save(self.execution, Business.objects.get(name="Watched")).draft
         Draft.objects.for_org(self.org).filter(pk=self.draft.pk).update(body=self.canary, edited_by=self.canary)
         self.suppression = add_suppression(org=self.org, wish=Wish("domain", "acme.example"), by=self.canary)[0]
         make_step(self.execution, name=self.canary, output=self.canary)
