@@ -190,7 +190,9 @@ SPECTACULAR_SETTINGS = {
     "DEFAULT_QUERY_MANAGER": "_default_manager",  # `objects` of an org-owned model refuses without an organisation
     "ENUM_NAME_OVERRIDES": {
         "BusinessStatusEnum": "businesses.models.Status",
+        "IcpSuggestionStatusEnum": "agents.models.SuggestionStatus",
         "JobStatusEnum": "oppspot.jobs.models.Status",
+        "OpportunityStatusEnum": "agents.models.OpportunityStatus",
         "ScopeEnum": "oppspot.organizations.scopes.Scope",
         "SignalStatusEnum": "signals_app.models.SignalStatus",
         "SignalStrengthEnum": "signals_app.models.Strength",

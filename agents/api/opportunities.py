@@ -62,6 +62,7 @@ SCORECARD = {
 }
 
 
+@extend_schema_serializer(component_name="ReasonEvidence")
 class EvidenceSerializer(serializers.Serializer[Any]):
     """A fact that a reason rests on."""
 
@@ -84,6 +85,7 @@ class ReasonSerializer(serializers.Serializer[Any]):
     evidence = EvidenceSerializer(many=True)
 
 
+@extend_schema_serializer(component_name="FoundBusiness")
 class ScoredBusinessSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     name = serializers.CharField()
