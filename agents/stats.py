@@ -12,6 +12,7 @@ from django.db.models import Aggregate, Count, DecimalField, F, FloatField, Q, Q
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from agents.budgets import WARN_AT
 from agents.models import AgentExecution, ExecutionStatus, LLMBudget, LLMCall, LLMCallState, LLMMonth
 from agents.querysets import within
 from oppspot.organizations.models import Organization
@@ -204,6 +205,12 @@ class Budget:
     @property
     def left(self) -> Decimal:
         return max(Decimal(0), self.monthly_cap - self.spent - self.reserved)
+
+    @property
+    def warning(self) -> int:
+        """The highest of 50, 80 and 95 per cent of the cap that is spent; 0 below."""
+        cap = self.monthly_cap
+        return max((int(100 * share) for share in WARN_AT if cap and self.spent >= share * cap), default=0)
 
 
 def month_of(moment: datetime) -> date:

@@ -94,7 +94,7 @@ def measure(name: str, *, calls: int, workers: int, fail: float, cap: Decimal, r
 
     from agents.budgets import set_budget
     from agents.models import AgentExecution, LLMCall
-    from agents.spending import month_budget
+    from agents.stats import budget_of
     from oppspot.organizations.services import create_organization
     from tests.agents.factories import make_agent, queue_execution
 
@@ -112,9 +112,9 @@ def measure(name: str, *, calls: int, workers: int, fail: float, cap: Decimal, r
         tasks = [Task(url, folder, pk, share, place * share) for place, pk in enumerate(executions)]
         result = pool.map_async(ask_all, tasks, chunksize=1)
         while not result.ready():
-            budget = month_budget(org)
+            budget = budget_of(org)
             over = AgentExecution.objects.for_org(org).filter(cost__gt=F("cost_cap") - F("cost_reserved"))
-            passed += budget.spent + budget.reserved > budget.cap or over.exists()
+            passed += budget.spent + budget.reserved > budget.monthly_cap or over.exists()
             samples += 1
             result.wait(0.02)
         counts = sum(result.get(), Counter())
@@ -124,7 +124,7 @@ def measure(name: str, *, calls: int, workers: int, fail: float, cap: Decimal, r
     rows = LLMCall.objects.for_org(org).values("state").annotate(calls=Count("pk"), cost=Sum("cost"))
     states = {row["state"]: (row["calls"], row["cost"]) for row in rows}
     settled, unknown = (states.get(state, (0, Decimal(0))) for state in ("settled", "unknown"))
-    budget = month_budget(org)
+    budget = budget_of(org)
     is_equal = settled[1] == Decimal(bill["billed"]) and settled[0] == bill.get("billed_answers", 0)
     is_summed = budget.spent == settled[1] + unknown[1] and budget.reserved == 0
     print(f"\n{name}: {sum(counts.values())} questions by {workers} processes in {took:.0f} s, {dict(counts)}")
@@ -132,7 +132,9 @@ def measure(name: str, *, calls: int, workers: int, fail: float, cap: Decimal, r
           f"{ {state: row[0] for state, row in states.items()} }")  # fmt: skip
     print(f"  settled ${settled[1]}, the server's bill ${bill['billed']}: {'equal' if is_equal else 'NOT EQUAL'}")
     print(f"  without an answer, charged as reserved: {unknown[0]} calls, ${unknown[1]}")
-    print(f"  month: cap ${budget.cap}, spent ${budget.spent}, the ledger's sum: {'yes' if is_summed else 'NO'}")
+    print(
+        f"  month: cap ${budget.monthly_cap}, spent ${budget.spent}, as the ledger: {'yes' if is_summed else 'NO'}"
+    )
     print(f"  a cap was passed at {passed} of {samples} looks")
     return is_equal and is_summed and not passed
 

@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from agents.budgets import set_budget
+from agents.llm.breaker import close_breaker
 from agents.models import LLMBreaker, LLMBudget, LLMCall, LLMMonth
 from oppspot.core.admin import LargeTableAdmin, ReadOnlyMixin, column
 
@@ -49,8 +51,9 @@ class LLMBudgetAdmin(ModelAdmin):
         return ["updated_by", "updated_at", *(["org"] if obj else [])]
 
     def save_model(self, request: HttpRequest, obj: LLMBudget, form: Any, change: bool) -> None:
-        obj.updated_by = f"user:{request.user.pk}"
-        obj.save()
+        by = f"user:{request.user.pk}"
+        saved = set_budget(org=obj.org, monthly_cap=obj.monthly_cap, run_cap=obj.run_cap, by=by)
+        obj.pk, obj._state.adding = saved.pk, False
 
 
 @admin.register(LLMMonth)
@@ -77,5 +80,6 @@ class LLMBreakerAdmin(ReadOnlyMixin, ModelAdmin):
 
     @admin.action(description="Ask again", permissions=["close"])
     def close(self, request: HttpRequest, queryset: QuerySet[LLMBreaker]) -> None:
-        count = queryset.update(failures=0, open_until=None, needs_operator=False, reason="")
+        by = f"user:{request.user.pk}"
+        count = sum(close_breaker(key=breaker.key, by=by) for breaker in queryset)
         self.message_user(request, f"{count} model(s) will be asked again.")

@@ -28,7 +28,7 @@ from agents.events import LLMCallsClose
 from agents.llm import BudgetExceeded, LLMFailed, asking, templates
 from agents.models import Agent, AgentExecution, LLMCall, LLMMonth, LLMResponse
 from agents.services import cancel_execution
-from agents.spending import month_budget, usage
+from agents.stats import budget_of, usage_by_agent
 from oppspot.core.errors import InvalidInput, RetryableError
 from oppspot.jobs.services import emit
 from oppspot.organizations.models import Organization
@@ -56,7 +56,7 @@ def test_a_call_is_reserved_and_then_settled_once(execution: AgentExecution) -> 
     call = put_aside(execution)
     execution.refresh_from_db()
     assert execution.cost_reserved == CENT
-    assert month_budget(execution.org).reserved == CENT
+    assert budget_of(execution.org).reserved == CENT
     assert settle(call=call, cost=Decimal("0.002"), tokens_in=5, tokens_out=2)
     assert not settle(call=call, cost=Decimal("0.009"))
     assert not release(call=call)
@@ -72,13 +72,13 @@ def test_what_is_learnt_late_corrects_the_books(execution: AgentExecution) -> No
     first, second, third = (put_aside(execution) for _ in range(3))
     assert charge_unknown(call=first)
     assert charge_unknown(call=second)
-    assert month_budget(execution.org).spent == 2 * CENT
+    assert budget_of(execution.org).spent == 2 * CENT
     check_books(execution.org)
     assert settle(call=first, cost=Decimal("0.001"))
     assert release(call=second)
     assert release(call=third)
-    assert month_budget(execution.org).spent == Decimal("0.001")
-    assert month_budget(execution.org).reserved == 0
+    assert budget_of(execution.org).spent == Decimal("0.001")
+    assert budget_of(execution.org).reserved == 0
     check_books(execution.org)
 
 
@@ -120,11 +120,11 @@ def test_caps_come_from_the_agent_the_organisation_or_the_settings(org_a: Organi
     settings.LLM_RUN_CAP, settings.LLM_MONTHLY_CAP = 0.5, 9.0
     agent = make_agent(org_a)
     assert run_cap(agent) == Decimal("0.5")
-    assert month_budget(org_a).cap == 9
+    assert budget_of(org_a).monthly_cap == 9
     set_budget(org=org_a, monthly_cap=Decimal(3), run_cap=Decimal("0.25"), by="ada")
     set_budget(org=org_a, monthly_cap=Decimal(2), run_cap=Decimal("0.25"), by="ada")
     assert run_cap(agent) == Decimal("0.25")
-    assert month_budget(org_a).cap == 2
+    assert budget_of(org_a).monthly_cap == 2
     assert run_cap(Agent(org=org_a, run_cost_cap=Decimal("0.1"))) == Decimal("0.1")
     for cap in (Decimal(-1), Decimal("NaN"), Decimal(10) ** 7):
         with pytest.raises(InvalidInput) as caught:
@@ -140,14 +140,15 @@ def test_usage_is_summed_from_the_ledger_and_warns(execution: AgentExecution) ->
         settle(call=put_aside(execution), cost=CENT, tokens_in=10, tokens_out=1)
         charge_unknown(call=put_aside(execution, Decimal("0.007")))
     assert [line["percent"] for line in logs if line["event"] == "llm_budget_used"] == [50, 80]
-    assert month_budget(org).warning == 80
-    assert month_budget(org).left == Decimal("0.003")
-    now = timezone.now()
-    (row,) = usage(org, now - timedelta(hours=1), now + timedelta(hours=1))
-    assert (row.agent_id, row.agent_type, row.model) == (execution.agent_id, "probe", "m")
-    assert (row.calls, row.unknown, row.cached, row.tokens_in, row.tokens_out) == (2, 1, 0, 10, 1)
+    assert budget_of(org).warning == 80
+    assert budget_of(org).left == Decimal("0.003")
+    month = budget_of(org).month
+    (row,) = usage_by_agent(org=org, since=month, until=month)
+    assert (row.agent_id, row.kind, row.model) == (execution.agent_id, "probe", "m")
+    assert (row.requests, row.failed, row.cached, row.tokens_in, row.tokens_out) == (2, 1, 0, 10, 1)
     assert row.cost == Decimal("0.017")
-    assert usage(org, now + timedelta(hours=1), now + timedelta(hours=2)) == []
+    later = (month + timedelta(days=40)).replace(day=1)
+    assert usage_by_agent(org=org, since=later, until=later) == []
 
 
 @pytest.mark.django_db
@@ -167,7 +168,7 @@ def test_calls_of_dead_workers_are_charged(execution: AgentExecution, settings: 
     assert calls.get(pk=young.pk).state == "reserved"
     assert close_orphans() == 0
     assert not LLMResponse.objects.for_org(org).exists()
-    assert month_budget(org).spent == 2 * CENT
+    assert budget_of(org).spent == 2 * CENT
 
 
 @pytest.mark.django_db
@@ -176,7 +177,7 @@ def test_what_was_spent_stays_when_its_execution_is_deleted(execution: AgentExec
     call = put_aside(execution)
     AgentExecution.objects.for_org(org).filter(pk=execution.pk).delete()
     assert settle(call=call, cost=CENT)
-    assert month_budget(org).spent == CENT
+    assert budget_of(org).spent == CENT
     with pytest.raises(BudgetExceeded, match="deleted"):
         put_aside(execution)
 
@@ -213,8 +214,8 @@ def spend(executions: list[AgentExecution], count: int, workers: int = 32) -> tu
 
     def watch() -> None:
         while not stop.is_set():
-            budget = month_budget(org)
-            if budget.spent + budget.reserved > budget.cap:
+            budget = budget_of(org)
+            if budget.spent + budget.reserved > budget.monthly_cap:
                 above.append(f"month: {budget}")
             over = AgentExecution.objects.for_org(org).filter(cost__gt=F("cost_cap") - F("cost_reserved"))
             above.extend(f"execution: {each.cost}" for each in over)
