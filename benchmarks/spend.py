@@ -132,9 +132,7 @@ def measure(name: str, *, calls: int, workers: int, fail: float, cap: Decimal, r
           f"{ {state: row[0] for state, row in states.items()} }")  # fmt: skip
     print(f"  settled ${settled[1]}, the server's bill ${bill['billed']}: {'equal' if is_equal else 'NOT EQUAL'}")
     print(f"  without an answer, charged as reserved: {unknown[0]} calls, ${unknown[1]}")
-    print(
-        f"  month: cap ${budget.monthly_cap}, spent ${budget.spent}, as the ledger: {'yes' if is_summed else 'NO'}"
-    )
+    print(f"  month: cap ${budget.monthly_cap}, spent ${budget.spent}, as the ledger: {'yes' if is_summed else 'NO'}")
     print(f"  a cap was passed at {passed} of {samples} looks")
     return is_equal and is_summed and not passed
 
