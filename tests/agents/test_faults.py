@@ -40,7 +40,7 @@ from tests.agents.llm_server import Exchange, LLMServer, failing, well
 from tests.jobs.clusters import Clusters, database_url, is_alive, kill, wait_until
 from tests.jobs.soundness import outcomes_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 WITHIN_S = 150.0
 EXECUTIONS, KILLS, ROUNDS = 60, 15, 4
 COMPLETED = 0.95  # of the executions, at least, while the server fails

@@ -8,7 +8,7 @@ from tests.jobs.clusters import Clusters, is_alive, wait_until
 from tests.jobs.sample.events import Brief, Hardy, Work
 from tests.jobs.soundness import assert_sound, outcomes_of, wait_for_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 FAILED, COMPLETED = Outcome.FAILED, Outcome.COMPLETED
 
 

@@ -12,7 +12,7 @@ from tests.jobs.sample.events import Hardy
 from tests.jobs.sample.models import Trace
 from tests.jobs.soundness import all_ended, assert_sound
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 JOBS, KILLS, WITHIN_S = 600, 20, 240.0
 
 

@@ -11,6 +11,7 @@ CASES = Path(__file__).with_name("forking_ipc.py")
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_what_processes_share_in_processes_that_are_forked() -> None:
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", str(CASES)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)

@@ -14,7 +14,7 @@ from tests.jobs.sample.events import Hardy, Work
 from tests.jobs.sample.models import Trace
 from tests.jobs.soundness import assert_sound, outcomes_of, wait_for_all
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def run_of(emitted: Emitted) -> Run:

@@ -18,7 +18,7 @@ from django.conf import settings
 from oppspot.core.database.server import EmbeddedServer
 from tests.jobs.clusters import PATIENCE_S, Clusters, url_of, wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 OUTAGE_S = 10.0
 # Reads lines of Python and answers each with its value: the tests' own database is another one.
 CLIENT = """

@@ -19,7 +19,7 @@ from tests.jobs.sample.events import Hardy, Limited, Parent, Work
 from tests.jobs.sample.models import Trace
 from tests.jobs.soundness import assert_sound, outcomes_of, wait_for_all
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, pytest.mark.django_db(transaction=True)]
 PROMPT_S = LEASE_S + 8.0  # of a heartbeat, on a machine that may be busy
 AT_WORK = {"status": Status.RUNNING}
 
