@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
@@ -37,6 +37,10 @@ class Lives(BaseModel):
     sources: Annotated[Days, Field(title="Sources", description="Days.")] = 3
 
 
+def _each_once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 class ResearchParams(Params):
     company: Annotated[
         BusinessId | None, Field(title="Company", description="That is researched when an execution names none.")
@@ -56,6 +60,7 @@ class ResearchParams(Params):
     refresh: Annotated[
         list[Literal["companies_house_api", "company_website", "careers_pages"]],
         Field(title="Sources to ask", description="In detailed depth, if they are set up.", max_length=3),
+        AfterValidator(_each_once),
     ] = ["companies_house_api", "company_website"]
 
 
