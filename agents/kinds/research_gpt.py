@@ -94,11 +94,12 @@ class ResearchGpt(Kind[ResearchParams, ResearchInput]):
         depth = _depth(ctx)
         stale = ctx.step("look", partial(_look, ctx), inputs={"company": str(_company(ctx)), "depth": depth})
         asked: dict[str, dict[str, Any]] = {}
+        peers: list[dict[str, Any]] = []
         if stale and depth == "detailed":
             for source in ctx.params.refresh:
                 asked[source] = ctx.step(f"ask {source}", partial(refresh_source, source, _company(ctx)),
                                          transactional=False)  # fmt: skip
-        peers = ctx.step("peers", partial(peers_of, _company(ctx)), transactional=False) if asked else []
+            peers = ctx.step("peers", partial(peers_of, _company(ctx)), transactional=False)
         made = ctx.step("sections", partial(_make, ctx, asked, peers), inputs={"stale": stale})
         write_prose(ctx, [UUID(pk) for pk in made["ids"]])
         report = ctx.step("report", partial(_put_together, ctx, made))

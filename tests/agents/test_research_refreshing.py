@@ -90,3 +90,13 @@ def test_a_source_that_is_named_twice_is_asked_once(
     told = {"name": "Many", "agent_type": "research_gpt", "configuration": {"refresh": ["company_website"] * 4}}
     refused = problem_of(writer_client.post("/api/v1/agents/", told), 400)
     assert "refresh" in str(refused)
+
+
+def test_peers_need_no_source_to_be_asked(org_a: Organization, monkeypatch: Any) -> None:
+    peers = [{"id": "x", "name": "Peer Ltd", "company_number": "01234567", "similarity": 0.8123, "model": "m-1"}]
+    monkeypatch.setattr("agents.kinds.research_gpt.peers_of", lambda business: peers)
+    company = make_company()
+    research(org_a, company, depth="detailed", refresh=[])
+    assert texts(json_of(latest(org_a)), "snapshot", "Peer") == ["Peer Ltd (01234567), similarity 0.81"]
+    research(org_a, company, depth="quick", refresh=[])
+    assert texts(json_of(latest(org_a)), "snapshot", "Peer") == []
