@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.happenings import details_of, title_of, where
+from agents.research.happenings import details_of, happened, where
 from agents.research.lines import ADVICE, Section
 from agents.research.people import cite_office, described, in_rank
 from agents.research.signals import cite_signal, said
@@ -42,9 +42,8 @@ def recommended_approach(dossier: Dossier) -> Section:
         section.add("opening", "Opening", OPENINGS[SignalType(best.signal_type)], [cite_signal(section, best)],
                     kind=ADVICE)  # fmt: skip
     for event in dossier.own[:3]:
-        day = f" on {event.occurred_on.isoformat()}" if event.occurred_on else ""
         details = details_of(event)
-        text = f"{title_of(event.kind)}{day}" + (f": {details}" if details else "")
+        text = happened(event) + (f": {details}" if details else "")
         section.add(f"own:{event.pk}", "You know", text, [section.cite(text, **where(event))])
     _verify(section, dossier, for_it)
     return section

@@ -57,15 +57,20 @@ def where(event: EventFacts) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def tell_event(section: Section, event: EventFacts, *, part: str = "") -> None:
+def day_of(event: EventFacts) -> str:
+    return f"on {event.occurred_on.isoformat()}" if event.occurred_on else "date unknown"
+
+
+def happened(event: EventFacts) -> str:
+    """What and when, without details."""
+    return f"{title_of(event.kind).lower()}{' ' if event.occurred_on else ', '}{day_of(event)}"
+
+
+def tell_event(section: Section, event: EventFacts) -> None:
     """The event as a line; a headline is a quote of its own."""
-    key, label = f"event:{event.pk}", part or title_of(event.kind)
-    day = f"on {event.occurred_on.isoformat()}" if event.occurred_on else "on an unknown day"
-    details = details_of(event)
+    key, label, details = f"event:{event.pk}", title_of(event.kind), details_of(event)
     if event.kind in WRITTEN_BY_OTHERS and details:
-        section.add(key, label, f"{title_of(event.kind).lower()} {day}", [section.cite(
-            f"{title_of(event.kind).lower()} {day}", **where(event))])  # fmt: skip
+        section.state(key, label, happened(event), **where(event))
         section.quote(f"{key}:quote", label, details, **where(event))
         return
-    words = f"{title_of(event.kind)} {day}" if part else day
-    section.state(key, label, f"{words}: {details}" if details else words, **where(event))
+    section.state(key, label, f"{day_of(event)}: {details}" if details else day_of(event), **where(event))

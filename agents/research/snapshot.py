@@ -92,7 +92,8 @@ def _officers(section: Section, dossier: Dossier) -> None:
 def _conflicts(section: Section, dossier: Dossier) -> None:
     """Where the newest change that a source saw is not what the profile says."""
     seen: set[str] = set()
-    for event in dossier.of_kind(*_COMPARED):
+    changes = dossier.of_kind(*_COMPARED)
+    for event in sorted(changes, key=lambda one: (one.occurred_on or one.observed_at.date(), one.pk), reverse=True):
         column, words = _COMPARED[EventKind(event.kind)]
         after, now = event.payload.get("after"), getattr(dossier.business, column)
         if event.kind in seen or not isinstance(after, str):
