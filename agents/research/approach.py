@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.happenings import details_of, happened, where
+from agents.research.happenings import tell_own
 from agents.research.lines import ADVICE, Section
 from agents.research.people import cite_office, described, in_rank
 from agents.research.signals import cite_signal, said
@@ -42,9 +42,7 @@ def recommended_approach(dossier: Dossier) -> Section:
         section.add("opening", "Opening", OPENINGS[SignalType(best.signal_type)], [cite_signal(section, best)],
                     kind=ADVICE)  # fmt: skip
     for event in dossier.own[:3]:
-        details = details_of(event)
-        text = happened(event) + (f": {details}" if details else "")
-        section.add(f"own:{event.pk}", "You know", text, [section.cite(text, **where(event))])
+        tell_own(section, event)
     _verify(section, dossier, for_it)
     return section
 

@@ -1,13 +1,16 @@
 """Events in words: nothing but what the payload holds, and no text that others wrote at length."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 from agents.research.lines import Section
-from businesses.models import EventKind
+from agents.visible import visible
+from businesses.models import EventKind, OrgEvent
 from businesses.models.events import EventFacts
 
 MAX_VALUE = 120  # characters of a value
+MAX_FIELDS, MAX_FIELD = 8, 60  # of an own event's payload that are shown; characters of a field's name
 
 
 def _value(value: Any) -> str:
@@ -64,6 +67,48 @@ def day_of(event: EventFacts) -> str:
 def happened(event: EventFacts) -> str:
     """What and when, without details."""
     return f"{title_of(event.kind).lower()}{' ' if event.occurred_on else ', '}{day_of(event)}"
+
+
+def in_order(events: Iterable[EventFacts]) -> list[EventFacts]:
+    """The newest first, and last those without a date."""
+    return sorted(events, key=lambda one: one.occurred_on or date.min, reverse=True)
+
+
+def tell_own(section: Section, event: OrgEvent) -> None:
+    """What the organisation's own systems know: that it happened, and each field of the payload word for word.
+
+    Anybody may have written what a field holds (a note may be a stranger's e-mail), so that each is a quote, which no
+    language model is given.
+    """
+    key, told = f"own:{event.pk}", list(_fields(event.payload))
+    section.state(key, "You know", happened(event), **where(event))
+    for place, (name, text) in enumerate(told[:MAX_FIELDS]):
+        section.quote(f"{key}:{place}", f"You know, {name}", text, **where(event))
+    if len(told) > MAX_FIELDS:
+        section.state(f"{key}:more", "You know", f"{len(told) - MAX_FIELDS} more fields of it are not shown",
+                      **where(event))  # fmt: skip
+
+
+def _fields(payload: Any, within: str = "") -> Iterator[tuple[str, str]]:
+    """Each field that holds something, with its name in words; fields of objects one level down, too."""
+    for key, value in payload.items() if isinstance(payload, dict) else ():
+        name = " ".join(f"{within} {visible(str(key))}".replace("_", " ").split())[:MAX_FIELD]
+        if isinstance(value, dict) and not within:
+            yield from _fields(value, name)
+        elif text := _own_value(value):
+            yield name, text
+
+
+def _own_value(value: Any) -> str:
+    """Of a list what is no list or object itself."""
+    values = value if isinstance(value, list) else [value]
+    return "; ".join(filter(None, (_plain(one) for one in values)))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return visible(str(value)).strip() if isinstance(value, str | int | float) else ""
 
 
 def tell_event(section: Section, event: EventFacts) -> None:

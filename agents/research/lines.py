@@ -50,8 +50,9 @@ class Section:
     def add(self, key: str, part: str, text: str, cites: Sequence[str], *, kind: str = FACT, quote: str = "") -> None:
         """A line. `key` tells it from others of the section, the same in the next report; `part` is its label."""
         self.lines.append(
-            {"key": key, "part": part, "text": visible(text), "cites": list(cites), "kind": kind, "quote": quote}
-        )
+            {"key": key, "part": visible(part), "text": visible(text), "cites": list(cites), "kind": kind,
+             "quote": quote}
+        )  # fmt: skip
 
     def state(self, key: str, part: str, text: str, **where: Any) -> str:
         """A line that says just what its evidence says."""

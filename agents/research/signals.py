@@ -2,8 +2,9 @@
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.happenings import tell_event
+from agents.research.happenings import in_order, tell_event, tell_own
 from agents.research.lines import Section
+from businesses.models import OrgEvent
 from signals_app.models import BuyingSignal
 
 SHOWN_SIGNALS, SHOWN_EVENTS = 30, 20
@@ -44,8 +45,11 @@ def buying_signals(dossier: Dossier) -> Section:
     if dossier.in_review:
         text = f"{dossier.in_review} more wait for somebody to look at them; they count for nothing before that"
         section.state("in_review", "To be reviewed", text, source="oppspot", on=dossier.day, seen=dossier.day)
-    for event in dossier.events[:SHOWN_EVENTS]:
-        tell_event(section, event)
-    if not dossier.events:
+    for event in in_order((*dossier.own, *dossier.events[:SHOWN_EVENTS])):
+        if isinstance(event, OrgEvent):
+            tell_own(section, event)
+        else:
+            tell_event(section, event)
+    if not dossier.events and not dossier.own:
         section.unknown("events", "What happened", sources)
     return section
