@@ -62,6 +62,7 @@ def _told(dossier: Dossier) -> list[tuple[str, str, str]]:
     return [
         ("number", "Company number", business.company_number or ""),
         ("status", "Status", f"{status} ({raw})" if status and raw and raw != status else status),
+        *([("dissolved", "Dissolved on", business.dissolved_on.isoformat())] if business.dissolved_on else []),
         ("age", "Age", age or (f"founded in {business.founded_year}" if business.founded_year else "")),
         ("type", "Type", business.company_type),
         ("industry", "Industry", "; ".join(f"{code} {known.get(code, '')}".strip() for code in business.sic_codes)),
