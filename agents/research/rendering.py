@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 from agents.models import ReportSection, ResearchReport, SectionName
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~!@$^]")
+_SHOWN = ("key", "part", "text", "cites", "kind", "quote")  # of a line
 _STATUS = {"ok": "", "partial": "Partial", "failed": "Failed"}
 
 
@@ -35,7 +36,7 @@ def section_as_json(link: ReportSection) -> dict[str, Any]:
         "is_reused": link.is_reused,
         "generated_at": section.generated_at.isoformat(),
         "expires_at": section.expires_at.isoformat(),
-        "content": section.content,
+        "content": [{name: line[name] for name in _SHOWN} for line in section.content],
         "prose": section.prose,
         "dropped_sentences": section.dropped_sentences,
         "evidence": section.evidence,

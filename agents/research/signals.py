@@ -5,6 +5,7 @@ from agents.research.dossier import Dossier
 from agents.research.happenings import in_order, tell_event, tell_own
 from agents.research.lines import Section
 from businesses.models import OrgEvent
+from businesses.sources.pull import fingerprint_of
 from signals_app.models import BuyingSignal
 
 SHOWN_SIGNALS, SHOWN_EVENTS = 30, 20
@@ -26,6 +27,13 @@ def cite_signal(section: Section, signal: BuyingSignal) -> str:
     )  # fmt: skip
 
 
+def _weighed(dossier: Dossier) -> str:
+    """What the score is made of; it falls by itself as signals grow old."""
+    signals = sorted((part.signal for part in dossier.scored.contributions), key=lambda one: one.pk)
+    parts = (f"{one.pk} {one.weight} {one.confidence_score} {dossier.trust.get(one.source)}" for one in signals)
+    return str(fingerprint_of("score", *parts))
+
+
 def buying_signals(dossier: Dossier) -> Section:
     section = Section(SectionName.BUYING_SIGNALS, dossier.trust)
     sources = len(dossier.sources)
@@ -39,7 +47,8 @@ def buying_signals(dossier: Dossier) -> Section:
                           url=signal.source_url, on=signal.occurred_on, seen=signal.detected_at.date())  # fmt: skip
     if dossier.scored.contributions:
         text = f"{dossier.scored.score:.0f} of 100 on {dossier.day.isoformat()} ({dossier.scored.tier.label})"
-        section.state("score", "Score of signals", text, source="oppspot", on=dossier.day, seen=dossier.day)
+        section.state("score", "Score of signals", text, value=_weighed(dossier), source="oppspot", on=dossier.day,
+                      seen=dossier.day)  # fmt: skip
     else:
         section.unknown("signals", "Active buying signals", sources)
     if dossier.in_review:

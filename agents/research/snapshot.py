@@ -26,9 +26,11 @@ def snapshot(dossier: Dossier) -> Section:
     section = Section(SectionName.SNAPSHOT, dossier.trust)
     business, where, sources = dossier.business, dossier.profile_source, len(dossier.sources)
     section.state("name", "Name", business.name, **where)
+    since = business.incorporated_on
     for key, part, text in _told(dossier):
         if text:
-            section.state(key, part, text, **where)
+            value = since.isoformat() if key == "age" and since else ""  # the years grow by themselves
+            section.state(key, part, text, value=value, **where)
         else:
             section.unknown(key, part, sources)
     section.quote("description", "Description", business.description, **where)
@@ -41,7 +43,7 @@ def snapshot(dossier: Dossier) -> Section:
     _conflicts(section, dossier)
     for peer in dossier.peers:
         text = f"{peer.name} ({peer.company_number or 'no company number'}), similarity {peer.similarity:.2f}"
-        section.state(f"peer:{peer.id}", "Peer", text, source=f"vectors of {peer.model}", on=dossier.day)
+        section.state(f"peer:{peer.id}", "Peer", text, value=None, source=f"vectors of {peer.model}", on=dossier.day)
     return section
 
 
