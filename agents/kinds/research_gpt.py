@@ -9,9 +9,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
-from agents.models import Mode, ResearchReport, ResearchSection, SectionName
+from agents.models import Mode, ResearchReport, SectionName
 from agents.references import BusinessId
-from agents.reports import DEFAULT_QUOTA, QuotaSpent, Wanted, keep_sections, make_report, quota_left, stale_names
+from agents.reports import (
+    DEFAULT_QUOTA,
+    QuotaSpent,
+    Wanted,
+    keep_sections,
+    make_report,
+    quota_left,
+    sections_of,
+    stale_names,
+)
 from agents.research.changes import new_signals
 from agents.research.dossier import basis_of, load_dossier
 from agents.research.peers import peers_of
@@ -170,8 +179,7 @@ def _put_together(ctx: Context, made: Mapping[str, Any]) -> dict[str, Any]:
     report = make_report(
         execution=ctx.execution, wanted=wanted, made=[UUID(pk) for pk in made["ids"]], score=made["score"]
     )
-    rows = ResearchSection.objects.for_org(ctx.org).filter(pk__in=made["ids"]).only("mode", "fallback_reason", "org",
-                                                                                    "dropped_sentences")  # fmt: skip
+    rows = [link.section for link in sections_of(ctx.org, [report.pk])[report.pk]]
     modes = {one.mode for one in rows}
     mode = next((one for one in (Mode.LLM_FALLBACK, Mode.LLM) if one in modes), Mode.DETERMINISTIC)
     return {

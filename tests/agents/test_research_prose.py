@@ -13,6 +13,7 @@ from oppspot.core.errors import RetryableError
 from oppspot.organizations.models import Organization
 from tests.agents.factories import execute, make_agent, queue_execution, work
 from tests.agents.research_cases import fill, json_of, latest, make_company, research, section
+from tests.signals_app.factories import make_signal
 
 pytestmark = pytest.mark.django_db
 CANARY = "CANARY-7731"
@@ -34,7 +35,14 @@ class FakeLLM(LLM):
         self.asked.append((prompt, facts, untrusted))
         if isinstance(self.answer, Exception):
             raise self.answer
-        return Answer(schema(text=self.answer), uuid4(), is_cached=False)
+        text = self.answer if isinstance(self.answer, str) else self.answer(untrusted[0].text)
+        return Answer(schema(text=text), uuid4(), is_cached=False)
+
+
+def first_fact(told: str) -> str:
+    """A sentence that holds, whatever the section: its first fact."""
+    mark, fact = told.splitlines()[0].split("] ", 1)
+    return f"{fact} {mark}]."
 
 
 @pytest.fixture
@@ -69,8 +77,9 @@ def test_sentences_that_the_facts_hold_are_kept(org_a: Organization, llm: type[F
     assert execution.output_data["dropped_sentences"] == 4 + 4 * 5
 
 
-def test_what_is_fresh_is_not_written_again(org_a: Organization, llm: type[FakeLLM]) -> None:
+def test_what_is_fresh_is_not_written_again(org_a: Organization, llm: type[FakeLLM], monkeypatch: Any) -> None:
     company = make_company()
+    monkeypatch.setattr(llm, "answer", lambda self, told: first_fact(told))
     research(org_a, company)
     asked = len(llm.asked)
     research(org_a, company)
@@ -113,6 +122,24 @@ def test_a_spent_budget_stops_the_execution_and_says_so(
     execution = execute(make_agent(org_a, "research_gpt"), company=str(make_company().pk))
     assert execution.status == "failed"
     assert "cap of the month" in execution.error_message
+
+
+def test_a_report_that_uses_prose_again_says_who_wrote_it(
+    org_a: Organization, llm: type[FakeLLM], monkeypatch: Any
+) -> None:
+    company = make_company()
+    fill(org_a, company)
+    monkeypatch.setattr(llm, "answer", lambda self, told: first_fact(told))
+    assert research(org_a, company).mode == "llm"
+    asked = len(llm.asked)
+    monkeypatch.setattr(llm, "is_configured", False)
+    again = research(org_a, company)
+    assert again.output_data
+    assert (again.mode, again.output_data["mode"], again.output_data["is_reuse"]) == ("llm", "llm", True)
+    make_signal(org_a, company)
+    mixed = research(org_a, company)
+    assert mixed.output_data
+    assert (mixed.mode, mixed.output_data["made"], len(llm.asked)) == ("llm", 4, asked)
 
 
 def test_a_retry_makes_nothing_twice(org_a: Organization, llm: type[FakeLLM], monkeypatch: Any) -> None:
