@@ -15,6 +15,7 @@ from agents.reports import (
     DEFAULT_QUOTA,
     QuotaSpent,
     Wanted,
+    current_sections,
     keep_sections,
     make_report,
     quota_left,
@@ -110,7 +111,7 @@ class ResearchGpt(Kind[ResearchParams, ResearchInput]):
                                          transactional=False)  # fmt: skip
             peers = ctx.step("peers", partial(peers_of, _company(ctx)), transactional=False)
         made = ctx.step("sections", partial(_make, ctx, asked, peers), inputs={"stale": stale})
-        write_prose(ctx, [UUID(pk) for pk in made["ids"]])
+        write_prose(ctx, [UUID(pk) for pk in made["ids"]], [UUID(pk) for pk in made["unwritten"]])
         report = ctx.step("report", partial(_put_together, ctx, made))
         return Outcome(
             output=report,
@@ -171,7 +172,9 @@ def _make(ctx: Context, asked: Mapping[str, dict[str, Any]], peers: list[dict[st
     sections = make_sections(dossier, stale_names(wanted))
     kept = keep_sections(wanted=wanted, sections=sections)
     score = dossier.scored.score if dossier.scored.contributions else None
-    return {"ids": [str(one.pk) for one in kept], "score": score}
+    ids = [one.pk for one in kept]
+    unwritten = current_sections(wanted).exclude(pk__in=ids).exclude(mode=Mode.LLM).values_list("pk", flat=True)
+    return {"ids": [str(pk) for pk in ids], "unwritten": sorted(map(str, unwritten)), "score": score}
 
 
 def _put_together(ctx: Context, made: Mapping[str, Any]) -> dict[str, Any]:
