@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from django.db.models import Count, F, Max
+from django.db.models.functions import Greatest
 
 from agents.models import SectionName
 from agents.scoring.facts import REGISTER_PAGE
@@ -121,15 +122,17 @@ def load_dossier(
 
 def basis_of(org: Organization, business: Business) -> dict[str, Any]:
     """How the facts stand, in a few numbers: five statements."""
-    events = BusinessEvent.objects.filter(business=business).aggregate(Max("pk"))
+    events = BusinessEvent.objects.filter(business=business).aggregate(count=Count("pk"), last=Max("pk"))
     own = OrgEvent.objects.for_org(org).filter(business=business).aggregate(count=Count("pk"), last=Max("observed_at"))
     active = BuyingSignal.objects.for_org(org).filter(business=business, status=SignalStatus.ACTIVE)
     signals = active.order_by("pk").values_list("pk", "needs_review", "weight", "confidence_score")
-    officers = Appointment.objects.filter(business=business).aggregate(count=Count("pk"), last=Max("updated_at"))
+    officers = Appointment.objects.filter(business=business).aggregate(
+        count=Count("pk"), last=Greatest(Max("updated_at"), Max("officer__updated_at"))
+    )
     failing = SourceState.objects.filter(business=business, failures__gt=0).order_by("source")
     return {
         PROFILE: business.updated_at.isoformat(),
-        EVENTS: events["pk__max"],
+        EVENTS: [events["count"], events["last"]],  # one that was committed late may have the lower number
         OWN: [own["count"], own["last"].isoformat() if own["last"] else ""],
         SIGNALS: [[str(pk), *rest] for pk, *rest in signals],
         OFFICERS: [officers["count"], officers["last"].isoformat() if officers["last"] else ""],
