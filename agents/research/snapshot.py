@@ -38,8 +38,9 @@ def snapshot(dossier: Dossier) -> Section:
         section.unknown("description", "Description", sources)
     _officers(section, dossier)
     for before in business.previous_names or []:
-        until = f" until {before['changed_on']}" if before.get("changed_on") else ""
-        section.state(f"was:{before.get('name')}", "Former name", f"{before.get('name')}{until}", **where)
+        if name := before.get("name"):
+            until = f" until {before['changed_on']}" if before.get("changed_on") else ""
+            section.state(f"was:{name}", "Former name", f"{name}{until}", **where)
     _conflicts(section, dossier)
     for peer in dossier.peers:
         text = f"{peer.name} ({peer.company_number or 'no company number'}), similarity {peer.similarity:.2f}"
