@@ -8,6 +8,8 @@ from urllib.parse import quote, urlsplit
 from agents.models import ReportSection, ResearchReport, SectionName
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~!@$^]")
+_LIST = re.compile(r"^(\d{0,9})([-+.)=])")  # what makes a list, or a heading of the line before
+_SHOWN = ("key", "part", "text", "cites", "kind", "quote")  # of a line
 _STATUS = {"ok": "", "partial": "Partial", "failed": "Failed"}
 
 
@@ -35,7 +37,7 @@ def section_as_json(link: ReportSection) -> dict[str, Any]:
         "is_reused": link.is_reused,
         "generated_at": section.generated_at.isoformat(),
         "expires_at": section.expires_at.isoformat(),
-        "content": section.content,
+        "content": [{name: line[name] for name in _SHOWN} for line in section.content],
         "prose": section.prose,
         "dropped_sentences": section.dropped_sentences,
         "evidence": section.evidence,
@@ -107,5 +109,5 @@ SAFE = "%/:?#[]@!$&'()*+,;=~"
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line; addresses in it do not become links by themselves."""
     plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = _SPECIAL.sub(r"\\\g<0>", plain)
+    plain = _LIST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", plain))
     return re.sub(r"(?i)(www)\.", r"\1\\.", plain.replace("://", "\\://"))

@@ -26,9 +26,11 @@ def snapshot(dossier: Dossier) -> Section:
     section = Section(SectionName.SNAPSHOT, dossier.trust)
     business, where, sources = dossier.business, dossier.profile_source, len(dossier.sources)
     section.state("name", "Name", business.name, **where)
+    since = business.incorporated_on
     for key, part, text in _told(dossier):
         if text:
-            section.state(key, part, text, **where)
+            value = since.isoformat() if key == "age" and since else ""  # the years grow by themselves
+            section.state(key, part, text, value=value, **where)
         else:
             section.unknown(key, part, sources)
     section.quote("description", "Description", business.description, **where)
@@ -36,12 +38,13 @@ def snapshot(dossier: Dossier) -> Section:
         section.unknown("description", "Description", sources)
     _officers(section, dossier)
     for before in business.previous_names or []:
-        until = f" until {before['changed_on']}" if before.get("changed_on") else ""
-        section.state(f"was:{before.get('name')}", "Former name", f"{before.get('name')}{until}", **where)
+        if name := before.get("name"):
+            until = f" until {before['changed_on']}" if before.get("changed_on") else ""
+            section.state(f"was:{name}", "Former name", f"{name}{until}", **where)
     _conflicts(section, dossier)
     for peer in dossier.peers:
         text = f"{peer.name} ({peer.company_number or 'no company number'}), similarity {peer.similarity:.2f}"
-        section.state(f"peer:{peer.id}", "Peer", text, source=f"vectors of {peer.model}", on=dossier.day)
+        section.state(f"peer:{peer.id}", "Peer", text, value=None, source=f"vectors of {peer.model}", on=dossier.day)
     return section
 
 
@@ -62,6 +65,7 @@ def _told(dossier: Dossier) -> list[tuple[str, str, str]]:
     return [
         ("number", "Company number", business.company_number or ""),
         ("status", "Status", f"{status} ({raw})" if status and raw and raw != status else status),
+        *([("dissolved", "Dissolved on", business.dissolved_on.isoformat())] if business.dissolved_on else []),
         ("age", "Age", age or (f"founded in {business.founded_year}" if business.founded_year else "")),
         ("type", "Type", business.company_type),
         ("industry", "Industry", "; ".join(f"{code} {known.get(code, '')}".strip() for code in business.sic_codes)),
@@ -92,7 +96,8 @@ def _officers(section: Section, dossier: Dossier) -> None:
 def _conflicts(section: Section, dossier: Dossier) -> None:
     """Where the newest change that a source saw is not what the profile says."""
     seen: set[str] = set()
-    for event in dossier.of_kind(*_COMPARED):
+    changes = dossier.of_kind(*_COMPARED)
+    for event in sorted(changes, key=lambda one: (one.occurred_on or one.observed_at.date(), one.pk), reverse=True):
         column, words = _COMPARED[EventKind(event.kind)]
         after, now = event.payload.get("after"), getattr(dossier.business, column)
         if event.kind in seen or not isinstance(after, str):
