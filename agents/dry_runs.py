@@ -18,6 +18,7 @@ from psycopg.errors import LockNotAvailable, QueryCanceled
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.budgets import monthly_cap, run_cap, this_month
 from agents.dry_context import DryContext, NoDryRun, too_long
+from agents.events import DryRunRequested
 from agents.execution import passing_gates
 from agents.models import Agent, AgentExecution, Handoff, LLMMonth, Trigger
 from agents.references import check_references
@@ -27,7 +28,9 @@ from agents.services import MAX_CHILDREN, as_cost
 from oppspot.core.errors import InvalidInput, OppspotError, PermanentError
 from oppspot.core.http import NobodyAsked, asking_nobody
 from oppspot.core.ids import uuid7
+from oppspot.jobs.models import Run
 from oppspot.jobs.rehearsal import CannotRehearse
+from oppspot.jobs.services import emit
 from oppspot.organizations.models import Organization
 from signals_app.models import Channel
 
@@ -124,6 +127,15 @@ def dry_run(*, agent: Agent, given: Mapping[str, Any] | None = None, seconds: fl
             return _rehearsed(kind, params, valid, agent, seconds)
         finally:
             transaction.set_rollback(True)
+
+
+def request_dry_run(*, agent: Agent, given: Mapping[str, Any], requested_by: str) -> Run:
+    """Have a worker do it; the job's output is what `DryRun.as_json` gives. Raises `InvalidInput` as `dry_run`."""
+    _, valid = _checked(get_kind(agent.agent_type), agent, given)
+    data = {"agent_id": agent.pk, "input": valid.model_dump(mode="json")}
+    emitted = emit(DryRunRequested, data, org=agent.org, requested_by=requested_by)
+    run: Run = Run.objects.for_org(agent.org).get(pk=emitted.run_ids[0])
+    return run
 
 
 def _checked(kind: Kind[Any, Any], agent: Agent, given: Mapping[str, Any] | None) -> tuple[Params, Input]:
