@@ -71,6 +71,7 @@ class Kind(ABC, Generic[P, I]):
     timeout_s: ClassVar[float] = 900.0  # of one start
     retries: ClassVar[int] = 4
     parallel: ClassVar[int] = 1  # executions of one agent at a time
+    asks_no_more: ClassVar[bool] = False  # whether no answer of a language model leads to a further question
 
     @abstractmethod
     def run(self, ctx: "ExecutionContext[P, I]") -> Outcome:

@@ -42,6 +42,11 @@ class ExecutionContext(Generic[P, I]):
         return self.execution.org
 
     @property
+    def is_dry(self) -> bool:
+        """Whether this only shows what would come out: no question is answered, and nothing stays."""
+        return False
+
+    @property
     def is_last_attempt(self) -> bool:
         return self.job.is_last_attempt
 
@@ -64,11 +69,13 @@ class ExecutionContext(Generic[P, I]):
         *,
         inputs: Mapping[str, Any] | None = None,
         transactional: bool = True,
+        unasked: T | None = None,
     ) -> T:
         """`body()`, once, as `oppspot.jobs.context.Context.step`; kept with its `inputs` and output for all to see.
 
         Steps that call a language model or anything outside say `transactional=False`; their writes then belong in a
-        later step. Raises `ExecutionGone` if the agent was deleted meanwhile.
+        later step. A step that asks somebody outside says by `unasked` what a dry run, which asks nobody, is to go on
+        with. Raises `ExecutionGone` if the agent was deleted meanwhile.
         """
         shown = storable(dict(inputs or {}), f"The inputs of step {name!r}")
         began: list[datetime] = []

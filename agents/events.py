@@ -1,6 +1,6 @@
 """Events that agents act on, and those that begin their own work."""
 
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -22,6 +22,14 @@ class ExecutionRequested(BaseModel):
 
     execution_id: UUID
     agent_id: UUID
+
+
+@event("agents/dry_run.request")
+class DryRunRequested(BaseModel):
+    """Somebody wants to know what an execution would come to. `input`: as the agent's kind has it."""
+
+    agent_id: UUID
+    input: dict[str, Any]
 
 
 @event("agents/due.start")

@@ -1,5 +1,6 @@
 """An execution's work, from its start to its end. The job behind it keeps the promises: see `oppspot.jobs`."""
 
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -65,12 +66,18 @@ def _conclude(ctx: ExecutionContext[Any, Any], outcome: Outcome) -> str:
 
 
 def _hand_on(ctx: ExecutionContext[Any, Any], outcome: Outcome) -> None:
-    handoffs = Handoff.objects.for_org(ctx.org).filter(source=ctx.agent, target__is_active=True)
-    for handoff in handoffs.select_related("target", "target__org").order_by("pk"):
+    for handoff, passing in passing_gates(ctx.agent, outcome.subjects):
         kind = get_kind(handoff.target.agent_type)
-        passing = [subject for subject in outcome.subjects if _passes(handoff, subject)]
         for subject in passing[: handoff.max_subjects]:
             _hand_over(ctx, handoff, kind, subject)
+
+
+def passing_gates(agent: Agent, subjects: Sequence[Subject]) -> Iterator[tuple[Handoff, list[Subject]]]:
+    """The agent's hand-offs to agents at work, each with those of the subjects that pass its gate: of them, at most
+    `max_subjects` are handed on."""
+    handoffs = Handoff.objects.for_org(agent.org).filter(source=agent, target__is_active=True)
+    for handoff in handoffs.select_related("target", "target__org").order_by("pk"):
+        yield handoff, [subject for subject in subjects if _passes(handoff, subject)]
 
 
 def _passes(handoff: Handoff, subject: Subject) -> bool:

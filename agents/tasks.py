@@ -5,8 +5,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from agents.budgets import close_orphans
+from agents.dry_runs import SECONDS, dry_run
 from agents.due import start_due_agents
 from agents.events import (
+    DryRunRequested,
     DueAgentsStart,
     ExecutionRequested,
     LLMCallsClose,
@@ -15,6 +17,7 @@ from agents.events import (
 )
 from agents.execution import execute
 from agents.llm.store import delete_expired
+from agents.models import Agent
 from agents.registry import all_kinds
 from agents.triggers import start_triggered
 from oppspot.jobs.context import Context
@@ -31,6 +34,13 @@ for _slug, _kind in all_kinds().items():
         timeout=_kind.timeout_s,
         concurrency=("agent_id", _kind.parallel),
     )(execute)
+
+
+@function(on=DryRunRequested, name="agents.dry_run", retries=0, timeout=2 * SECONDS, concurrency=("org", 1))
+def do_dry_run(ctx: Context, data: DryRunRequested) -> dict[str, Any]:
+    """One at a time of an organisation: others wait for what it looks at."""
+    agent = Agent.objects.for_org(ctx.org).select_related("org").filter(pk=data.agent_id).first()
+    return dry_run(agent=agent, given=data.input).as_json() if agent else {"result": "gone"}
 
 
 @function(on=DueAgentsStart, retries=0, timeout=60)

@@ -19,6 +19,7 @@ from agents.admin.configuration import collected
 from agents.admin.forms import CONFIGURATION, OWN_FIELDS, ChooseForm, add_errors, agent_form, run_form
 from agents.admin.wiring import HandoffInline, TriggerFormSet, TriggerInline
 from agents.base import Kind
+from agents.dry_runs import request_dry_run
 from agents.handoffs import set_handoffs
 from agents.models import Agent, Trigger
 from agents.registry import UnknownKind, all_kinds, get_kind
@@ -171,7 +172,7 @@ class AgentAdmin(ModelAdmin):
         return [path("<uuid:agent_id>/run/", view, name="agents_agent_run"), *super().get_urls()]
 
     def run_view(self, request: HttpRequest, agent_id: UUID) -> HttpResponse:
-        """A form of the execution's input; sent, the execution's page."""
+        """A form of the execution's input; sent, the page of the execution, or of the dry run's job."""
         if not self.has_run_permission(request):
             raise PermissionDenied
         agent = get_object_or_404(self.get_queryset(request).select_related("org"), pk=agent_id)
@@ -184,18 +185,22 @@ class AgentAdmin(ModelAdmin):
         if request.method == "POST" and form.is_valid():
             given = collected(form.made, form.cleaned_data)
             try:
-                execution, _ = start_execution(
-                    agent=agent, trigger=Trigger.MANUAL, given=given, requested_by=f"user:{request.user.pk}"
-                )
+                return self._started(request, agent, given)
             except InvalidInput as error:
                 add_errors(form, error, form.made)
-            else:
-                LogEntry.objects.log_actions(str(request.user.pk), [agent], CHANGE, "Started.")
-                return redirect("admin:agents_agentexecution_change", execution.pk)
         context = self.admin_site.each_context(request) | {
             "title": f"Run {agent.name}", "form": form, "agent": agent, "kind": kind, "opts": self.opts,
         }  # fmt: skip
         return TemplateResponse(request, "agents/admin_run.html", context)
+
+    @staticmethod
+    def _started(request: HttpRequest, agent: Agent, given: dict[str, Any]) -> HttpResponse:
+        by = f"user:{request.user.pk}"
+        if "dry_run" in request.POST:
+            return redirect("admin:jobs_run_change", request_dry_run(agent=agent, given=given, requested_by=by).pk)
+        execution, _ = start_execution(agent=agent, trigger=Trigger.MANUAL, given=given, requested_by=by)
+        LogEntry.objects.log_actions(str(request.user.pk), [agent], CHANGE, "Started.")
+        return redirect("admin:agents_agentexecution_change", execution.pk)
 
     @admin.action(description="Run now", permissions=["run"])
     def run(self, request: HttpRequest, queryset: QuerySet[Agent]) -> None:

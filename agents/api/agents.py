@@ -12,12 +12,13 @@ from rest_framework.response import Response
 
 from agents.api.executions import ExecutionDetailSerializer, execution_accepted
 from agents.api.fields import CostField
+from agents.dry_runs import request_dry_run
 from agents.handoffs import GATES, MAX_HANDOFFS, HandoffSpec, handoffs_of
 from agents.models import Agent, AgentTrigger, Handoff, Trigger
 from agents.services import delete_agent, start_execution, update_agent
 from agents.triggers import TRIGGERING, TriggerSpec, triggers_of
 from agents.wiring import create_wired_agent, update_wired_agent
-from oppspot.jobs.api import NothingSerializer
+from oppspot.jobs.api import JobDetailSerializer, NothingSerializer, job_accepted
 from oppspot.jobs.cron import describe
 from oppspot.organizations.api import OrgRelatedField, OrgViewSet, StrictSerializer
 from oppspot.organizations.idempotency import IdempotentPost
@@ -238,6 +239,19 @@ class AgentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, mixins.Dest
         label = request.actor.label  # type: ignore[attr-defined]
         execution, _ = start_execution(agent=agent, trigger=Trigger.API, given=given, requested_by=label)
         return execution_accepted(execution)
+
+    @extend_schema(summary="Show what an execution would come to", request=RunSerializer,
+                   responses={202: JobDetailSerializer})  # fmt: skip
+    @action(detail=True, methods=["post"], url_path="dry-run")
+    def dry_run(self, request: Request, pk: str) -> Response:
+        """A job, whose `output` is what an execution would write, tell and hand on, what it would ask language models
+        and what that may cost at most, against the caps. Nobody outside is asked, and none of it stays. It fails if it
+        takes longer than a minute, as others wait for what it looks at."""
+        agent: Agent = self.get_object()
+        given = self._data(RunSerializer)["input"]
+        label = request.actor.label  # type: ignore[attr-defined]
+        run = request_dry_run(agent=agent, given=given, requested_by=label)
+        return job_accepted(run, JobDetailSerializer(run).data)
 
     @extend_schema(summary="Pause an agent", request=None, responses=AgentSerializer)
     @action(detail=True, methods=["post"])

@@ -53,6 +53,7 @@ class OpportunityBot(Kind[OpportunityParams, OpportunityInput]):
     description = "Finds companies that fit and move, keeps them as opportunities, and tells of new ones."
     Params = OpportunityParams
     Input = OpportunityInput
+    asks_no_more = True
 
     def run(self, ctx: ExecutionContext[OpportunityParams, OpportunityInput]) -> Outcome:
         day = ctx.began_at.date()

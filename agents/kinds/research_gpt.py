@@ -25,7 +25,7 @@ from agents.reports import (
 from agents.research.changes import new_signals
 from agents.research.dossier import basis_of, load_dossier
 from agents.research.peers import peers_of
-from agents.research.refreshing import refresh_source
+from agents.research.refreshing import NOTHING_NEW, refresh_source
 from agents.research.sections import make_sections
 from agents.research.writing import write_prose
 from businesses.models import Business
@@ -91,6 +91,7 @@ class ResearchGpt(Kind[ResearchParams, ResearchInput]):
     Params = ResearchParams
     Input = ResearchInput
     parallel = 4
+    asks_no_more = True
 
     def run(self, ctx: Context) -> Outcome:
         if (ctx.input.company or ctx.params.company) is None:
@@ -108,7 +109,7 @@ class ResearchGpt(Kind[ResearchParams, ResearchInput]):
         if stale and depth == "detailed":
             for source in ctx.params.refresh:
                 asked[source] = ctx.step(f"ask {source}", partial(refresh_source, source, _company(ctx)),
-                                         transactional=False)  # fmt: skip
+                                         transactional=False, unasked=NOTHING_NEW)  # fmt: skip
             peers = ctx.step("peers", partial(peers_of, _company(ctx)), transactional=False)
         made = ctx.step("sections", partial(_make, ctx, asked, peers), inputs={"stale": stale})
         write_prose(ctx, [UUID(pk) for pk in made["ids"]], [UUID(pk) for pk in made["unwritten"]])

@@ -51,6 +51,7 @@ class ScoringAgent(Kind[ScoringParams, ScoringInput]):
     description = "Scores companies by fit, intent, timing and data quality, and says why."
     Params = ScoringParams
     Input = ScoringInput
+    asks_no_more = True
 
     def run(self, ctx: ExecutionContext[ScoringParams, ScoringInput]) -> Outcome:
         params, day = ctx.params, ctx.began_at.date()

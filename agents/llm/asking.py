@@ -19,7 +19,7 @@ from agents.llm.client import CallFailed, NoAnswer, Refused, Reply, send
 from agents.llm.contract import Answer, LLMFailed, M
 from agents.llm.prices import Price, price_of
 from agents.llm.question import FORMATS, Format, Messages, Question
-from agents.llm.store import note_stored, store_answer, stored_answer
+from agents.llm.store import note_stored, store_answer, stored_value
 from agents.models import LLMCall
 from oppspot.core.errors import OppspotError, RetryableError
 from oppspot.core.http.answers import RETRYABLE
@@ -71,7 +71,7 @@ class _Asking(Generic[M]):
         self.model: str = settings.LLM_MODEL
         self.breaker = breaker.breaker_key(settings.LLM_BASE_URL, self.model)
         self.form: Format = FORMATS[0]
-        self.key = question.key(self.model) if question.temperature == 0 else ""
+        self.key = question.key(self.model) if question.is_kept else ""
         self.row = {
             "step": ctx.step_name[:100],
             "model": self.model,
@@ -97,14 +97,11 @@ class _Asking(Generic[M]):
         raise LLMFailed(f"The language model's answer does not fit, and was not put right: {problems}")
 
     def _stored(self) -> Answer[M] | None:
-        found = stored_answer(self.ctx.org, self.key) if self.key else None
+        found = stored_value(self.ctx.org, self.question, self.model)
         if found is None:
             return None
-        try:
-            value = self.question.schema.model_validate_json(found.text)
-        except ValidationError:  # a validator has changed since
-            return None
-        sha = sha256(found.text.encode()).hexdigest()
+        value, text = found
+        sha = sha256(text.encode()).hexdigest()
         call = note_stored(org=self.ctx.org, execution=self.ctx.execution, response_sha256=sha, **self.row)
         return Answer(value, call.pk, is_cached=True)
 

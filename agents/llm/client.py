@@ -18,6 +18,7 @@ from django.conf import settings
 from agents.visible import visible
 from oppspot.core.http.answers import media_type, retry_after
 from oppspot.core.http.bounds import BoundedStream, within
+from oppspot.core.http.outside import check_may_ask
 from oppspot.jobs.redaction import redacted
 
 CONNECT_TIMEOUT_S = 5.0
@@ -71,6 +72,7 @@ def send(
     messages: Sequence[Message], *, model: str, temperature: float, max_tokens: int, response_format: Mapping[str, Any]
 ) -> Reply:
     """Ask, within LLM_TIMEOUT_S, all bytes included. Raises `CallFailed`."""
+    check_may_ask("the language model")
     seconds = settings.LLM_TIMEOUT_S
     client = _client(settings.LLM_API_KEY, settings.LLM_BASE_URL)
     request: dict[str, Any] = {

@@ -12,6 +12,7 @@ from oppspot.core.errors import NotConfigured, OppspotError, PermanentError
 
 if TYPE_CHECKING:
     from agents.context import ExecutionContext
+    from agents.llm.question import Question
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -85,11 +86,15 @@ class LLM:
         """
         if not self.is_configured:
             raise NotConfigured("No language model is configured.", hint="Set LLM_API_KEY.")
-        from agents.llm.asking import ask  # the openai client takes a second to import
         from agents.llm.question import Question
 
         question = Question(
             prompt=prompt, schema=schema, facts=dict(facts or {}), untrusted=tuple(untrusted), temperature=temperature,
             max_tokens=max_tokens,
         )  # fmt: skip
+        return self._answer(question)
+
+    def _answer(self, question: "Question[M]") -> Answer[M]:
+        from agents.llm.asking import ask  # the openai client takes a second to import
+
         return ask(self._ctx, question)

@@ -33,6 +33,11 @@ class Question(Generic[M]):
     max_tokens: int = 1_500
     marks: Marks = field(default_factory=new_marks)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether its answer is, to be used again."""
+        return self.temperature == 0
+
     @cached_property
     def template(self) -> Template:
         return get_template(self.prompt)

@@ -5,17 +5,27 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from pydantic import ValidationError
 
 from agents.budgets import this_month
+from agents.llm.contract import M
+from agents.llm.question import Question
 from agents.models import AgentExecution, LLMCall, LLMCallState, LLMResponse
 from oppspot.organizations.models import Organization
 
 KEPT_FOR = timedelta(days=30)
 
 
-def stored_answer(org: Organization, key: str) -> LLMResponse | None:
-    found: LLMResponse | None = LLMResponse.objects.for_org(org).filter(key=key, expires_at__gt=timezone.now()).first()
-    return found
+def stored_value(org: Organization, question: Question[M], model: str) -> tuple[M, str] | None:
+    """The answer to the question that is kept, as a value and as text."""
+    if not question.is_kept:
+        return None
+    kept = LLMResponse.objects.for_org(org).filter(key=question.key(model), expires_at__gt=timezone.now())
+    text: str | None = kept.values_list("text", flat=True).first()
+    try:
+        return None if text is None else (question.schema.model_validate_json(text), text)
+    except ValidationError:  # a validator has changed since
+        return None
 
 
 def store_answer(*, org: Organization, key: str, text: str, model: str) -> None:

@@ -9,6 +9,8 @@ from businesses.sources.pull import Selection
 from businesses.sources.registry import source_class
 from oppspot.core.errors import NotConfigured, OppspotError
 
+NOTHING_NEW = {"new": 0, "problem": "", "unset": False}
+
 
 def refresh_source(name: str, business: UUID) -> dict[str, Any]:
     """Pull the source for the company alone, outside of a transaction; how it went: `new` events, the `problem` in

@@ -25,6 +25,7 @@ from embeddings.providers.base import (
     presentable,
 )
 from oppspot.core.errors import RetryableError
+from oppspot.core.http import check_may_ask
 
 if TYPE_CHECKING:
     from embeddings.providers.openai_client import OpenAIClient
@@ -119,6 +120,7 @@ class OpenAIProvider(EmbeddingProvider):
         return self._request(texts, self.timeout_s)
 
     def _request(self, texts: Sequence[str], seconds: float) -> tuple[Any, list[int]]:
+        check_may_ask(f"the provider of embeddings {self.name}")
         rows, tokens = self._client.embed(texts, model=self.model, seconds=seconds)
         estimates = [self.estimate_tokens(text) for text in texts]
         if tokens is None:

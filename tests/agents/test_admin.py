@@ -119,6 +119,20 @@ def test_an_agent_is_run_by_a_form_of_its_input(client: Client, org_a: Organizat
     assert (execution.trigger, execution.input_data["companies"]) == ("manual", [str(business.pk)])
 
 
+def test_a_dry_run_leads_to_the_page_of_its_job(client: Client, org_a: Organization) -> None:
+    agent = make_agent(org_a)
+    url = reverse("admin:agents_agent_run", args=[agent.pk])
+    assert "Dry run" in text_of(client.get(url))
+    values = {"input__ending": "failure", "input__ends_well_at": 99, "input__score": 5, "dry_run": "1"}
+    assert "There is no company" in text_of(client.post(url, values | {"input__companies": str(agent.pk)}))
+    page = client.post(url, values).headers["Location"]
+    assert work() == 1
+    text = text_of(client.get(page))
+    assert "agents.dry_run" in text
+    assert "Nothing came of it." in text
+    assert not AgentExecution.objects.for_org(org_a).exists()
+
+
 def act(client: Client, url: str, action: str, *rows: Any) -> Any:
     return client.post(url, {"action": action, "_selected_action": [str(row.pk) for row in rows]}, follow=True)
 

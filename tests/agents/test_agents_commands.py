@@ -14,7 +14,9 @@ from agents.handoffs import HandoffSpec, set_handoffs
 from agents.management.commands.agents import _duration
 from agents.management.commands.run_agent import given_by
 from agents.models import Agent, AgentExecution
+from agents.replays import differences
 from agents.services import update_agent
+from businesses.models import Business, Watchlist, WatchlistEntry
 from oppspot.jobs.heartbeat import Heart
 from oppspot.organizations.models import Organization
 from tests.agents.factories import execute, make_agent, work
@@ -155,6 +157,53 @@ def test_the_list(org_a: Organization, org_b: Organization) -> None:
     out, _ = said("agents", "list", "--all-orgs")
     assert "Theirs" in out
     assert "paused" in out
+
+
+def test_a_replay_tells_what_comes_out_otherwise(org_a: Organization, org_b: Organization) -> None:
+    watchlist = Watchlist.objects.for_org(org_a).create(org=org_a, name="W")
+    agent = make_agent(org_a, "accounts_due", name="Due", configuration={"watchlist": str(watchlist.pk)})
+    earlier = execute(agent)
+    out, err = said("agents", "replay", earlier.pk, "--org", "alpha")
+    assert "No worker is running" in err
+    assert "no difference in the output" in out
+    business = make_business(name="Soon Ltd")
+    WatchlistEntry.objects.for_org(org_a).create(org=org_a, watchlist=watchlist, business=business)
+    Business.objects.update(accounts_next_due_on=timezone.now().date() + timedelta(days=20))
+    out, _ = said("agents", "replay", earlier.pk, "--org", "alpha")
+    again = AgentExecution.objects.for_org(org_a).latest("pk")
+    assert f"execution {again.pk} of Due: completed (deterministic), 1 items, $0" in out
+    assert f"execution {earlier.pk}: completed (deterministic), 0 items, $0" in out
+    assert out.splitlines()[2:] == ["due: 0 → 1", f'new.0: nothing → "{business.pk}"']
+    assert (again.trigger, again.requested_by, again.input_data) == ("command", "manage.py", earlier.input_data)
+    for pk, org in ((earlier.pk, "beta"), (uuid4(), "alpha")):
+        with pytest.raises(CommandError, match="has no execution"):
+            said("agents", "replay", pk, "--org", org)
+
+
+def test_a_replay_that_fails_is_the_exit_code(org_a: Organization) -> None:
+    earlier = execute(make_agent(org_a), ending="permanent")
+    with pytest.raises(CommandError, match="The execution failed: PermanentError: This cannot work"):
+        said("agents", "replay", earlier.pk)
+    company = make_business()
+    gone = execute(make_agent(org_a), companies=[str(company.pk)])
+    company.delete()
+    with pytest.raises(CommandError, match="There is no company"):
+        said("agents", "replay", gone.pk)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "lines"),
+    [
+        ({"a": 1, "b": [1, 2]}, {"a": 1, "b": [1, 2]}, []),
+        ({"a": {"b": 1}, "c": 2}, {"a": {"b": None}, "d": 3}, ["a.b: 1 → null", "c: 2 → nothing", "d: nothing → 3"]),
+        ({"a": [1, {"b": 2}, 3]}, {"a": [1, {"b": 4}]}, ["a.1.b: 2 → 4", "a.2: 3 → nothing"]),
+        ({"a": 1}, {"a": True}, ["a: 1 → true"]),
+        ({"a": []}, {"a": {}}, ["a: [] → {}"]),
+        (None, {"a": 1}, ['all: null → {"a": 1}']),
+    ],
+)
+def test_differences(before: Any, now: Any, lines: list[str]) -> None:
+    assert list(differences(before, now)) == lines
 
 
 def test_who_is_due(org_a: Organization) -> None:

@@ -92,7 +92,7 @@ def test_what_is_anothers_is_not_found(writer_client: APIClient, org_a: Organiza
     for named, missing in ((theirs.pk, watchlist.pk), (uuid4(), uuid4())):
         for changes in ({"handoffs": [{"target": str(named)}]}, {"configuration": {"watchlist": str(missing)}}):
             problem_of(writer_client.patch(f"{URL}{agent.pk}/", changes), 400)
-        for method, path in (("get", ""), ("post", "run/"), ("post", "pause/"), ("delete", "")):
+        for method, path in (("get", ""), ("post", "run/"), ("post", "dry-run/"), ("post", "pause/"), ("delete", "")):
             problem_of(getattr(writer_client, method)(f"{URL}{named}/{path}"), 404)
 
 
@@ -140,6 +140,33 @@ def test_an_agent_is_run(writer_client: APIClient, org_a: Organization) -> None:
     problem_of(writer_client.post(f"{URL}{agent.pk}/run/", other, headers=headers), 422, "idempotency_key_reused")
 
 
+def test_a_dry_run_is_a_job(writer_client: APIClient, org_a: Organization) -> None:
+    agent, company = make_agent(org_a), make_business()
+    body = {"input": {"companies": [str(company.pk)]}}
+    headers = {"Idempotency-Key": "once"}
+    first, second = (writer_client.post(f"{URL}{agent.pk}/dry-run/", body, headers=headers) for _ in range(2))
+    assert (first.status_code, second.headers["Idempotency-Replayed"]) == (202, "true")
+    assert first.json() == second.json()
+    assert first.headers["Location"] == f"/api/v1/jobs/{first.json()['id']}/"
+    assert work() == 1
+    done = writer_client.get(first.headers["Location"]).json()
+    assert (done["status"], done["function"]) == ("completed", "agents.dry_run")
+    assert (done["output"]["output"], done["output"]["failure"]) == ({"companies": 1}, "")
+    assert done["output"]["cost"]["at_most"] == "0"
+    assert not AgentExecution.objects.for_org(org_a).exists()
+    agent.refresh_from_db()
+    assert agent.state == {}
+    problem_of(writer_client.post(f"{URL}{agent.pk}/dry-run/", {"input": {"colour": "red"}}), 400)
+
+
+def test_a_dry_run_of_an_agent_that_is_gone(writer_client: APIClient, org_a: Organization) -> None:
+    agent = make_agent(org_a)
+    job = writer_client.post(f"{URL}{agent.pk}/dry-run/").headers["Location"]
+    agent.delete()
+    work()
+    assert writer_client.get(job).json()["output"] == {"result": "gone"}
+
+
 @pytest.mark.parametrize(
     ("given", "field"),
     [({"colour": "red"}, "input.colour"), ({"companies": [str(uuid4())]}, "input.companies"), ([], "input")],
@@ -154,7 +181,8 @@ def test_viewers_look_and_spend_nothing(vera_client: APIClient, org_a: Organizat
     agent = make_agent(org_a)
     execution = queue_execution(agent)
     assert vera_client.get(f"{URL}{agent.pk}/").status_code == 200
-    for path in (f"{URL}{agent.pk}/run/", f"{URL}{agent.pk}/pause/", f"/api/v1/executions/{execution.pk}/cancel/"):
+    paths = [f"{URL}{agent.pk}/{action}/" for action in ("run", "dry-run", "pause")]
+    for path in (*paths, f"/api/v1/executions/{execution.pk}/cancel/"):
         problem_of(vera_client.post(path), 403)
     assert AgentExecution.objects.for_org(org_a).count() == 1
 

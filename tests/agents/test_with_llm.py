@@ -7,7 +7,8 @@ import pytest
 from django.apps import apps
 from pytest_django import Settings
 
-from agents.models import AgentExecution, LLMCall, LLMResponse
+from agents.models import Agent, AgentExecution, LLMCall, LLMResponse
+from agents.replays import differences, replay_execution
 from businesses.models import Business
 from oppspot.organizations.models import Organization
 from oppspot.organizations.scoping import OrgOwned
@@ -52,6 +53,21 @@ def test_a_kind_that_asks_says_so_and_pays(server: LLMServer, slug: str) -> None
     assert execution.mode == "llm", execution.output_data
     assert execution.cost == settled() == server.billed > 0
     assert all(request["authorization"] == "Bearer key" for request in server.requests)
+
+
+def test_a_replay_pays_for_no_stored_answer(server: LLMServer) -> None:
+    load_register()
+    earlier = run("scout_agent")
+    asked = server.counts["requests"]
+    BuyingSignal.objects.for_org(earlier.org).delete()
+    Agent.objects.for_org(earlier.org).update(state={})
+    again = replay_execution(execution=earlier, requested_by="test")
+    work()
+    again.refresh_from_db()
+    assert (again.status, again.mode, server.counts["requests"]) == ("completed", "llm", asked)
+    assert again.cost == 0
+    assert again.pk != earlier.pk
+    assert [one.partition(":")[0] for one in differences(earlier.output_data, again.output_data)] == ["until"]
 
 
 def test_some_kind_asks(server: LLMServer) -> None:

@@ -15,6 +15,7 @@ READ, WRITE, ADMIN, REGISTER = Scope.READ, Scope.WRITE, Scope.ADMIN, Scope.REGIS
 API: dict[str, dict[str, str]] = {
     "/api/v1/agents/": {"GET": READ, "POST": WRITE},
     "/api/v1/agents/<pk>/": {"GET": READ, "PATCH": WRITE, "DELETE": WRITE},
+    "/api/v1/agents/<pk>/dry-run/": {"POST": WRITE},
     "/api/v1/agents/<pk>/pause/": {"POST": WRITE},
     "/api/v1/agents/<pk>/resume/": {"POST": WRITE},
     "/api/v1/agents/<pk>/run/": {"POST": WRITE},
@@ -98,6 +99,7 @@ API: dict[str, dict[str, str]] = {
 }
 OWNED = {
     "/api/v1/agents/<pk>/": "agent",
+    "/api/v1/agents/<pk>/dry-run/": "agent",
     "/api/v1/agents/<pk>/pause/": "agent",
     "/api/v1/agents/<pk>/resume/": "agent",
     "/api/v1/agents/<pk>/run/": "agent",

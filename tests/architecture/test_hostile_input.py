@@ -32,6 +32,7 @@ READS = [path for path, methods in API.items() if "GET" in methods]
 FIELD = {  # a text field that each write accepts
     "/api/v1/agents/": "name",
     "/api/v1/agents/<pk>/": "name",
+    "/api/v1/agents/<pk>/dry-run/": "input",
     "/api/v1/agents/<pk>/pause/": "reason",  # they take no field
     "/api/v1/agents/<pk>/resume/": "reason",
     "/api/v1/agents/<pk>/run/": "input",

@@ -3,23 +3,29 @@
 from argparse import ArgumentParser
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from agents.management.organizations import organizations
-from agents.models import Agent, AgentExecution
+from agents.models import Agent, AgentExecution, ExecutionStatus
 from agents.querysets import with_last_status
+from agents.refusals import reason_of
+from agents.replays import differences, replay_execution
 from agents.services import as_cost
 from agents.stats import Stats, stats_by_agent, stats_by_kind
+from agents.waiting import wait_for
+from oppspot.core.errors import OppspotError
 from oppspot.jobs.cron import describe
 from oppspot.organizations.models import Organization
 
 DAYS = 30
 SHOWN = 30
+OWN_WORK = "No worker is running: this process works on the queue until the execution has ended."
 COUNTS = ("executions", "completed", "failed", "cancelled", "open")
 
 
@@ -31,15 +37,39 @@ class Command(BaseCommand):
         _action(actions, "list", "all agents")
         due = _action(actions, "due", "who is started by the clock next")
         due.add_argument("--limit", type=int, default=SHOWN, help="agents of an organisation (%(default)s)")
+        replay = actions.add_parser("replay", help="an execution's work once more, and what comes out otherwise")
+        replay.add_argument("execution", type=UUID, metavar="ID")
+        replay.add_argument("--org", help="slug of the organisation; may be left out when there is only one")
         stats = _action(actions, "stats", "how agents did, by kind and by agent")
         stats.add_argument("--days", type=int, default=DAYS, help="of executions asked for since (%(default)s)")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "replay":
+            (org,) = organizations(options["org"])
+            self._replay(org, options["execution"])
+            return
         table: Table = getattr(self, f"_{options['action']}")(
             organizations(options["org"], every=options["every"]), options
         )
         console = Console(file=self.stdout, width=None if self.stdout.isatty() else 240)  # type: ignore[arg-type]
         console.print(table if table.row_count else "none")
+
+    def _replay(self, org: Organization, pk: UUID) -> None:
+        earlier = AgentExecution.objects.for_org(org).select_related("agent", "org").filter(pk=pk).first()
+        if earlier is None:
+            raise CommandError(f"{org} has no execution {pk}.")
+        try:
+            execution = replay_execution(execution=earlier, requested_by="manage.py")
+        except OppspotError as error:
+            raise CommandError(reason_of(error)) from error
+        wait_for(execution, on_own_work=lambda: self.stderr.write(OWN_WORK))
+        execution.refresh_from_db()
+        self.stdout.write(f"execution {execution.pk} of {earlier.agent.name}: {_told(execution)}")
+        self.stdout.write(f"execution {earlier.pk}: {_told(earlier)}")
+        found = list(differences(earlier.output_data, execution.output_data))
+        self.stdout.write("\n".join(found) or "no difference in the output")
+        if execution.status != ExecutionStatus.COMPLETED:
+            raise CommandError(f"The execution {execution.status}: {execution.error_message}".rstrip(": "))
 
     def _list(self, orgs: list[Organization], options: dict[str, Any]) -> Table:
         table = _table("org", "name", "kind", "state", "schedule", "next", "last run", "came to", "id")
@@ -78,6 +108,11 @@ def _action(actions: Any, name: str, text: str) -> ArgumentParser:
     which.add_argument("--org", help="slug of an organisation; may be left out when there is only one")
     which.add_argument("--all-orgs", dest="every", action="store_true", help="of every organisation")
     return action
+
+
+def _told(execution: AgentExecution) -> str:
+    made = f" ({execution.mode})" if execution.mode else ""
+    return f"{execution.status}{made}, {execution.items_processed} items, ${as_cost(execution.cost)}"
 
 
 def _table(*columns: str) -> Table:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError
 
+from agents.dry_runs import SECONDS, dry_run
+from agents.management.dry_runs import lines_of
 from agents.management.organizations import organizations
 from agents.models import Agent, AgentExecution, ExecutionStatus, Trigger
 from agents.refusals import reason_of
@@ -30,14 +32,26 @@ class Command(BaseCommand):
             "--input", nargs="+", action="extend", default=[], metavar="JSON|KEY=VALUE",
             help="what the execution is given: one JSON object, or fields (of which lists and objects are JSON)",
         )  # fmt: skip
-        parser.add_argument(
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument(
             "--wait", action="store_true",
             help="until it, and what it leads to, has ended; where no worker runs, the queue is worked on here",
+        )  # fmt: skip
+        how.add_argument(
+            "--dry-run", action="store_true",
+            help="show what would come out and what it may cost: nobody outside is asked, and nothing stays",
+        )  # fmt: skip
+        parser.add_argument(
+            "--seconds", type=float, default=SECONDS,
+            help="a dry run is given up after these, as others wait for what it looks at (%(default)g)",
         )  # fmt: skip
         parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def handle(self, *args: Any, **options: Any) -> None:
         (org,) = organizations(options["org"])
+        if options["dry_run"]:
+            self._dry_run(_agent(org, options["agent"]), options)
+            return
         try:
             execution, _ = start_execution(
                 agent=_agent(org, options["agent"]),
@@ -55,6 +69,18 @@ class Command(BaseCommand):
             self._print(execution, tree)
         if tree is not None and execution.status != ExecutionStatus.COMPLETED:
             raise CommandError(f"The execution {execution.status}: {execution.error_message}".rstrip(": "))
+
+    def _dry_run(self, agent: Agent, options: dict[str, Any]) -> None:
+        try:
+            done = dry_run(agent=agent, given=given_by(options["input"]), seconds=options["seconds"])
+        except OppspotError as error:
+            raise CommandError(" ".join(filter(None, [reason_of(error), error.hint]))) from error
+        if options["json"]:
+            self.stdout.write(json.dumps(done.as_json(), indent=2, ensure_ascii=False))
+        else:
+            self.stdout.write("\n".join(lines_of(done)))
+        if done.failure:
+            raise CommandError(f"The execution would fail: {done.failure}")
 
     def _say_who_works(self) -> None:
         self.stderr.write("No worker is running: this process works on the queue until the execution has ended.")

@@ -16,6 +16,7 @@ from oppspot.core.http.errors import (
     UnknownHost,
     WrongType,
 )
+from oppspot.core.http.outside import NobodyAsked, asking_nobody, check_may_ask
 from oppspot.core.http.policy import ANYWHERE, PUBLIC, AddressPolicy
 from oppspot.core.http.shared import guarded_by, guarded_client, plain_client
 
@@ -26,6 +27,7 @@ __all__ = [
     "Answer",
     "Client",
     "ForbiddenAddress",
+    "NobodyAsked",
     "RefusedAnswer",
     "RefusedForGood",
     "RefusedForNow",
@@ -33,6 +35,8 @@ __all__ = [
     "TooLarge",
     "UnknownHost",
     "WrongType",
+    "asking_nobody",
+    "check_may_ask",
     "guarded_by",
     "guarded_client",
     "plain_client",

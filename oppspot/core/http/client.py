@@ -21,6 +21,7 @@ from oppspot.core.http.bounds import BoundedStream, Deadline
 from oppspot.core.http.errors import ForbiddenAddress, RefusedAnswer, TimedOut, TooLarge, WrongType
 from oppspot.core.http.lines import lines_of
 from oppspot.core.http.network import VettedBackend
+from oppspot.core.http.outside import check_may_ask
 from oppspot.core.http.policy import AddressPolicy
 from oppspot.core.http.requests import (
     USER_AGENT,
@@ -180,6 +181,7 @@ class Client:
         idle: float | None = None,
     ) -> Iterator[httpcore2.Response]:
         """The answer when its headers have come. `idle`: seconds that a single read may take."""
+        check_may_ask(outgoing.host)
         url = outgoing.url
         target = httpcore2.URL(scheme=url.raw_scheme, host=url.raw_host, port=port_of(url), target=url.raw_path)
         connection = httpcore2.HTTPConnection(
