@@ -8,4 +8,5 @@ class AgentsConfig(AppConfig):
     verbose_name = "Agents"
 
     def ready(self) -> None:
-        from agents.llm import checks  # noqa: F401  registers the system checks
+        from agents import checks  # noqa: F401  registers the system checks
+        from agents.llm import checks as llm_checks  # noqa: F401  and those of language models

@@ -20,7 +20,7 @@ from agents.suppression import check_contact
 from agents.visible import visible
 from agents.writing.facts import Recipient
 from agents.writing.lints import Violation, Written, check_edit
-from agents.writing.refusing import refusal
+from agents.writing.refusing import recipient_refusal, refusal
 from businesses.models import Business
 from oppspot.core.errors import InvalidInput, OppspotError
 from oppspot.jobs.services import WrongState
@@ -153,7 +153,7 @@ def edit_draft(*, draft: Draft, by: str, subject: str | None = None, body: str |
 
 def approve_draft(*, draft: Draft, content: str, by: str) -> Draft:
     """Approve exactly the content whose SHA-256 is `content`. Raises `WrongState` if it reads otherwise by now or is
-    no draft, `NotFit` for what no draft may say, and `DoNotContact`."""
+    no draft, `NotFit` for what no draft may say and for companies and recipients that are gone, and `DoNotContact`."""
     with transaction.atomic():
         locked = _locked(draft)
         if locked.status != DraftStatus.DRAFT:
@@ -209,6 +209,8 @@ def _check(draft: Draft, emails: Sequence[str] = ()) -> None:
     check_contact(org=draft.org, business=draft.business, emails=emails)
     if reason := refusal(draft.org, draft.business):
         raise NotFit(reason)
+    if reason := recipient_refusal(draft.business, draft.recipient_key):
+        raise NotFit(reason, hint="Have the agent write to somebody else.")
     today = timezone.now().date()
     found = check_edit(draft.form, draft.subject, draft.body, evidence_of(draft), today=today)
     if hard := [f"{one.code}: {one.detail}" for one in found if one.is_hard]:

@@ -116,6 +116,7 @@ def scout_portion(
     detected_by: str,
     signal_types: Collection[str] | None,
     min_confidence: int,
+    told_in: UUID | None = None,
 ) -> Portion:
     """Detect what is new of some companies and keep it, in the caller's transaction; a second time changes nothing."""
     keys = [pk for pk, _ in ids]
@@ -127,7 +128,7 @@ def scout_portion(
 
     report = detect_signals(
         org=watch.org, business_ids=keys, detected_by=detected_by, signal_types=signal_types,
-        min_confidence=min_confidence, day=watch.day, detect=detect,
+        min_confidence=min_confidence, day=watch.day, detect=detect, told_in=told_in,
     )  # fmt: skip
     new = [signal for signal in mine.order_by("-weight", "-confidence_score", "pk") if signal.pk not in before]
     unreadable = _unreadable(watch.org, [(fact, reason) for fact, reason in report.unreadable])

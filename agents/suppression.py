@@ -3,7 +3,8 @@
 E-mail addresses and domains are stored as HMAC-SHA-256 under SECRET_KEY and the organisation, in one spelling: who
 reads the table, or another organisation, learns no address and cannot try likely ones, and the list outlives the
 erasure of the person it protects. Company numbers are public and stay in clear. Hashes made under an earlier key are
-found as long as that key is in SECRET_KEY_FALLBACKS; without it the list is lost.
+found as long as that key is in SECRET_KEY_FALLBACKS. Each row names its key, so that a list which can no longer be
+read is not taken for an empty one: while a key is missing, whoever is not found on the list is not contacted either.
 """
 
 import unicodedata
@@ -13,17 +14,21 @@ from dataclasses import dataclass
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.crypto import salted_hmac
 
 from agents.models import Suppression, SuppressionKind, SuppressionReason
 from businesses.models import Business
 from businesses.normalise import domain_of, normalise_company_number
-from oppspot.core.errors import InvalidInput, OppspotError
+from oppspot.core.errors import InvalidInput, NotConfigured, OppspotError
 from oppspot.organizations.models import Organization
 
 MAX_BULK = 1_000
 MAX_EMAIL = 320  # characters
+RESTORE = (
+    "Put the earlier SECRET_KEY into SECRET_KEY_FALLBACKS. If it is lost, delete these entries by "
+    "manage.py remove_unreadable_suppressions, and give the list anew."
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -33,6 +38,12 @@ class DoNotContact(OppspotError):
 
     code = "do_not_contact"
     status = 409
+
+
+class ListUnreadable(NotConfigured):
+    """The do-not-contact list has entries made under a SECRET_KEY that is not known: nobody can tell who is on it."""
+
+    code = "do_not_contact_list_unreadable"
 
 
 @dataclass(frozen=True)
@@ -72,7 +83,7 @@ def add_suppressions(*, org: Organization, wishes: Sequence[Wish], by: str) -> i
         Organization.objects.select_for_update(no_key=True).get(pk=org.pk)  # two forms of one value, after a new key
         known = _known(org, list(forms))
         new = [
-            Suppression(org=org, kind=kind, value=_stored_forms(org, kind, value)[0], reason=wish.reason, created_by=by)
+            _row(org, kind, value, wish.reason, by)
             for (kind, value), wish in forms.items()
             if not known & {(kind, form) for form in _stored_forms(org, kind, value)}
         ]
@@ -86,10 +97,27 @@ def remove_suppression(*, suppression: Suppression, by: str) -> None:
     suppression.delete()
 
 
+def remove_unreadable(*, org: Organization, by: str) -> int:
+    """Delete the entries whose key is lost for good; how many. Whom they named is then protected no more."""
+    count, _ = unreadable(Suppression.objects.for_org(org)).delete()
+    logger.warning("unreadable_suppressions_removed", org=str(org.pk), by=by, count=count)
+    return count
+
+
+def unreadable(rows: QuerySet[Suppression]) -> QuerySet[Suppression]:
+    """Those of `rows` that no address can be compared with, as their key is in no setting."""
+    return rows.exclude(key_ids__contained_by=known_key_ids())
+
+
+def known_key_ids() -> list[str]:
+    """Of the present key, then of earlier ones. An id tells nothing of its key."""
+    return [_key_id(key) for key in _keys()]
+
+
 def suppressed(*, org: Organization, business: Business, emails: Iterable[str] = ()) -> str:
     """Why the company, at these addresses if any, is not to be contacted; empty when nothing says so.
 
-    Raises `InvalidInput` for what is no e-mail address.
+    Raises `InvalidInput` for what is no e-mail address, and `ListUnreadable` where a lost key keeps it from being told.
     """
     wanted: dict[tuple[str, str], str] = {}
     if business.company_number:
@@ -104,11 +132,13 @@ def suppressed(*, org: Organization, business: Business, emails: Iterable[str] =
         for (kind, value), what in wanted.items():
             if row.kind == kind and row.value in _stored_forms(org, kind, value):
                 return f"{what} is on the do-not-contact list ({row.get_reason_display().lower()})."
+    if unreadable(Suppression.objects.for_org(org)).exists():
+        raise ListUnreadable(hint=RESTORE)
     return ""
 
 
 def check_contact(*, org: Organization, business: Business, emails: Iterable[str] = ()) -> None:
-    """Raise `DoNotContact` for a company or an address on the list."""
+    """Raise `DoNotContact` for a company or an address on the list, and `ListUnreadable`, as `suppressed`."""
     if reason := suppressed(org=org, business=business, emails=emails):
         raise DoNotContact(reason)
 
@@ -146,8 +176,21 @@ def _stored_forms(org: Organization, kind: str, value: str) -> list[str]:
     if kind == SuppressionKind.COMPANY:
         return [value]
     salt = f"agents.suppression:{org.pk}:{kind}"
-    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    return [salted_hmac(salt, value, secret=key, algorithm="sha256").hexdigest() for key in keys]
+    return [salted_hmac(salt, value, secret=key, algorithm="sha256").hexdigest() for key in _keys()]
+
+
+def _row(org: Organization, kind: str, value: str, reason: str, by: str) -> Suppression:
+    key_ids = [] if kind == SuppressionKind.COMPANY else known_key_ids()[:1]
+    stored = _stored_forms(org, kind, value)[0]
+    return Suppression(org=org, kind=kind, value=stored, key_ids=key_ids, reason=reason, created_by=by)
+
+
+def _keys() -> list[str]:
+    return [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+
+
+def _key_id(key: str) -> str:
+    return salted_hmac("agents.suppression.key", "id", secret=key, algorithm="sha256").hexdigest()[:16]
 
 
 def _rows(org: Organization, wanted: Sequence[tuple[str, str]]) -> list[Suppression]:

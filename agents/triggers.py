@@ -12,6 +12,7 @@ from django.utils import timezone
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from agents.models import Agent, AgentExecution, AgentTrigger, Trigger
+from agents.origins import agents_behind
 from agents.refusals import reason_of, record_refusal
 from agents.registry import get_kind
 from agents.services import create_agent, start_execution
@@ -124,14 +125,16 @@ class Triggered:
     started: list[str] = field(default_factory=list)  # ids of executions
     refused: int = 0  # stored as failed executions
     dropped: int = 0  # beyond the limit of an hour
+    circular: int = 0  # agents that led to the event themselves
 
     def as_json(self) -> dict[str, Any]:
-        return {"started": self.started, "refused": self.refused, "dropped": self.dropped}
+        return {"started": self.started, "refused": self.refused, "dropped": self.dropped, "circular": self.circular}
 
 
 def start_triggered(*, org: Organization, event_id: UUID, data: BaseModel, caused_by: Run) -> Triggered:
     """Start the active agents of `org` that the event triggers; each once for an event. One transaction.
 
+    An agent whose own executions led to the event is not started: it would go round in a circle.
     Raises `PermanentError` when an event that names its kind finds the organisation's agents of it paused.
     """
     name: str = data.event_name  # type: ignore[attr-defined]  # by the registry
@@ -139,8 +142,12 @@ def start_triggered(*, org: Organization, event_id: UUID, data: BaseModel, cause
     given = _Given(name, fields, event_id, caused_by, str(fields.get("requested_by") or caused_by.requested_by))
     done = Triggered()
     with transaction.atomic():
+        behind = agents_behind(org, event_id)
         for agent in _listening(org, name, fields):
-            _start(agent, given, done)
+            if agent.pk in behind:
+                done.circular += 1
+            else:
+                _start(agent, given, done)
     logger.info("event_triggered", event_name=name, event_id=str(event_id), **done.as_json())
     return done
 

@@ -62,16 +62,18 @@ def detect_signals(
     day: date | None = None,
     detect: Detect = detect_all,
     on_batch: Callable[[int], Any] = lambda done: None,
+    told_in: UUID | None = None,
 ) -> DetectionReport:
     """Detect what happened to the companies and keep it as signals of `org`; a second pass over the same events
-    changes nothing. Each batch is a transaction. Signals that people have dealt with stay as they are.
+    changes nothing. Each batch is a transaction. Signals that people have dealt with stay as they are. `told_in` is
+    the run that detects, if one does.
     """
     report, done, ids = DetectionReport(), 0, iter(business_ids)
     day = day or timezone.now().date()
     while batch := list(islice(ids, BATCH)):
         with transaction.atomic():
             lock_signals(org)
-            report.add(_Batch(org, day, detected_by, signal_types, min_confidence).work(batch, detect))
+            report.add(_Batch(org, day, detected_by, signal_types, min_confidence, told_in).work(batch, detect))
         done += len(batch)
         on_batch(done)
     return report
@@ -84,6 +86,7 @@ class _Batch:
     detected_by: str
     signal_types: Collection[str] | None
     min_confidence: int
+    told_in: UUID | None
 
     def work(self, business_ids: Sequence[UUID], detect: Detect) -> DetectionReport:
         loaded = load_histories(self.org, business_ids, day=self.day)
@@ -184,10 +187,10 @@ class _Batch:
         signals.bulk_update(cleared, ["status", "outcome", "updated_at"], batch_size=500)
         if touched := {signal.business_id for signal in (*new, *renewed, *cleared)}:
             refresh_scores(self.org, touched, day=self.day)  # first: alerts compare with the score
-        announce([*(signal for signal in new if not signal.needs_review), *told], org=self.org)
+        announce([*(signal for signal in new if not signal.needs_review), *told], org=self.org, told_in=self.told_in)
 
 
-def announce(signals: Sequence[BuyingSignal], *, org: Organization) -> None:
+def announce(signals: Sequence[BuyingSignal], *, org: Organization, told_in: UUID | None = None) -> None:
     """Emit `signals/buying_signal.detected` for each, in the caller's transaction."""
     if signals:
         emit_many(
@@ -204,6 +207,7 @@ def announce(signals: Sequence[BuyingSignal], *, org: Organization) -> None:
                 for signal in signals
             ],
             org=org,
+            told_in=told_in,
         )  # fmt: skip
 
 

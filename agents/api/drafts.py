@@ -184,7 +184,7 @@ class DraftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, IdempotentP
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
         """Of exactly the content that was read: a conflict (409) if it reads otherwise by now, if it says what no draft
-        may say, or if the company is on the do-not-contact list."""
+        may say, if the company is closing or the recipient has resigned, or if one is on the do-not-contact list."""
         draft, values = self._given(request, ApprovalSerializer)
         approved = approve_draft(draft=draft, content=values["content_sha256"], by=_by(request))
         return Response(DraftSerializer(approved).data)
@@ -197,9 +197,9 @@ class DraftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, IdempotentP
         return Response(DraftSerializer(reject_draft(draft=draft, by=_by(request), **values)).data)
 
     @extend_schema(summary="Export a draft", request=ExportSerializer, responses=ExportedSerializer)
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], echoed=("to",))
     def export(self, request: Request, pk: str) -> Response:
-        """The approved text; the do-not-contact list is asked once more."""
+        """The approved text; the register and the do-not-contact list are asked once more."""
         draft, values = self._given(request, ExportSerializer)
         return Response(ExportedSerializer(export_draft(draft=draft, by=_by(request), **values)).data)
 

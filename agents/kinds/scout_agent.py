@@ -215,6 +215,7 @@ def _portion(ctx: Context, watch: Watch, begun: dict[str, Any], *, after: UUID |
         detected_by=f"scout_agent:{ctx.agent.pk}",
         signal_types=ctx.params.signal_types or None,
         min_confidence=ctx.params.min_confidence,
+        told_in=ctx.job.run_id,
     )
     is_last = len(ids) < PORTION
     if is_last and not ctx.input.companies:

@@ -1,5 +1,6 @@
 """Whom the organisation does not contact."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -29,6 +30,10 @@ class Suppression(OrgOwned):
 
     kind = models.CharField(max_length=10, choices=SuppressionKind)
     value = models.CharField(max_length=64, help_text="A company's number; a keyed SHA-256 of anything else.")
+    key_ids = ArrayField(
+        models.CharField(max_length=16), default=list,
+        help_text="Which keys its hash may have been made under, all of them needed; of a company's number none.",
+    )  # fmt: skip
     reason = models.CharField(max_length=12, choices=SuppressionReason, default=SuppressionReason.OPTED_OUT)
     created_by = models.TextField()
     created_at = models.DateTimeField(db_default=Now())
@@ -43,6 +48,9 @@ class Suppression(OrgOwned):
                 condition=Q(kind="company", value__regex="^[A-Z0-9]{8}$")
                 | Q(kind__in=["email", "domain"], value__regex="^[0-9a-f]{64}$"),
                 name="suppression_holds_no_address",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="company") | Q(key_ids__len__gt=0), name="suppression_names_its_key"
             ),
         ]
         indexes = [models.Index("org", F("id").desc(), name="suppression_latest")]

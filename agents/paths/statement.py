@@ -1,8 +1,8 @@
 """The one statement that finds paths, as text. What it means stands in `search`.
 
-It expands from the target, one hop at a time, and from the other end by a single hop: the last hop of a path is where
-both meet. So nothing is expanded three hops deep, and the last hop costs no more than the ties of the known companies.
-`OFFSET 0` keeps the planner from turning look-ups of a few rows, of which it cannot know how few they are, into scans.
+It expands from the target, one hop at a time, and looks up the last hop among the known companies: so nothing is
+expanded three hops deep, and a search among thousands of known companies costs little more than among a few. `OFFSET 0`
+keeps the planner from turning look-ups of a few rows, of which it cannot know how few they are, into scans.
 """
 
 # An office in the company that is expanded (a) and one of the same officer elsewhere (b): 0 to 1.
@@ -72,50 +72,91 @@ _BY_ADDRESS = f"""
     WHERE here.key IS NOT NULL
 """  # noqa: S608  constants
 
-# Where the companies that were reached touch known companies and people.
+# Where the companies that were reached touch known companies and people. Few are reached and very many may be known, so
+# it goes from the reached: their officers' other offices, and what else is at their addresses, are looked up among the
+# known. Officers and addresses of too many companies are only asked whether they lead to any, up to the first that they
+# do; or, where few are known, these are asked, rather than all that an agent has. `IS TRUE` keeps the planner from
+# joining: it looks up row by row in a table of the known, which it makes once.
+_IS_OWN = "(({0} IN (SELECT id FROM own)) IS TRUE)"
+_AMONG_OWN = f"""(SELECT t.* FROM own CROSS JOIN LATERAL (SELECT * FROM appointments t
+        WHERE t.officer_id = f.officer_id AND t.business_id = own.id OFFSET 0) t WHERE %(are_few)s
+    UNION ALL SELECT t.* FROM appointments t
+        WHERE NOT %(are_few)s AND t.officer_id = f.officer_id AND {_IS_OWN.format("t.business_id")} OFFSET 0)"""  # noqa: S608  constants
+_OFFICER_BEST = f"""(SELECT coalesce(max(one.strength), 0) FROM (
+    SELECT {_TOGETHER} AS strength FROM office a CROSS JOIN LATERAL {_AMONG_OWN} b
+    WHERE a.officer_id = f.officer_id AND {_TOGETHER} > 0 LIMIT 1) one)"""  # noqa: S608  constants
+_ADDRESS_LEADS_TO_OWN = f"""CASE WHEN %(are_few)s THEN d.key IN (SELECT key FROM own_address)
+    ELSE EXISTS (SELECT FROM businesses o WHERE oppspot_address_key(o.address_line1, o.postcode) = d.key
+        AND o.status <> 'dissolved' AND {_IS_OWN.format("o.id")} OFFSET 0) END"""  # noqa: S608  constants
 _MET = f"""
     reached AS MATERIALIZED (SELECT DISTINCT company FROM walk WHERE left_out IS NULL),
-    own_tie AS MATERIALIZED (
-        SELECT b.* FROM own CROSS JOIN LATERAL (
-            SELECT * FROM appointments t WHERE t.business_id = own.id OFFSET 0) b
-    ),
-    own_address AS MATERIALIZED (
-        SELECT own.id, o.key FROM own CROSS JOIN LATERAL (
-            SELECT oppspot_address_key(c.address_line1, c.postcode) AS key FROM businesses c
-            WHERE c.id = own.id AND c.status <> 'dissolved' OFFSET 0) o WHERE o.key IS NOT NULL
-    ),
     office AS MATERIALIZED (
         SELECT a.* FROM reached CROSS JOIN LATERAL (
             SELECT * FROM appointments t WHERE t.business_id = reached.company OFFSET 0) a
     ),
+    officer AS MATERIALIZED (
+        SELECT one.officer_id, f.name_normalised, d.companies, d.companies > %(officer_companies)s AS is_crowded
+        FROM (SELECT DISTINCT officer_id FROM office OFFSET 0) one
+        JOIN officers f ON f.id = one.officer_id
+        CROSS JOIN LATERAL {_OFFICER_COMPANIES.format("one.officer_id")} d
+        WHERE NOT EXISTS (SELECT FROM person WHERE person.id = one.officer_id)
+    ),
+    tie AS MATERIALIZED (
+        SELECT b.* FROM officer f CROSS JOIN LATERAL (
+            SELECT * FROM appointments t WHERE t.officer_id = f.officer_id OFFSET 0) b
+        WHERE NOT f.is_crowded
+    ),
+    here AS MATERIALIZED (
+        SELECT r.company, o.key FROM reached r CROSS JOIN LATERAL (
+            SELECT oppspot_address_key(c.address_line1, c.postcode) AS key FROM businesses c
+            WHERE c.id = r.company AND c.status <> 'dissolved' OFFSET 0) o WHERE o.key IS NOT NULL
+    ),
+    address AS MATERIALIZED (
+        SELECT one.key, n.ids, n.companies, n.companies > %(address_companies)s AS is_crowded,
+            {_LEFT_OUT_ADDRESS.format(key="one.key", companies="n.companies")} AS left_out
+        FROM (SELECT DISTINCT key FROM here OFFSET 0) one CROSS JOIN LATERAL {_AT_ADDRESS.format("one.key")} n
+    ),
+    beside AS MATERIALIZED (
+        SELECT d.key, near.id FROM address d CROSS JOIN LATERAL unnest(d.ids) near (id) WHERE NOT d.is_crowded
+    ),
+    own_near AS MATERIALIZED (
+        SELECT id FROM (SELECT business_id AS id FROM tie UNION SELECT id FROM beside) near
+        WHERE id IN (SELECT id FROM own)
+    ),
+    own_address AS MATERIALIZED (
+        SELECT o.key FROM own CROSS JOIN LATERAL (
+            SELECT oppspot_address_key(c.address_line1, c.postcode) AS key FROM businesses c
+            WHERE c.id = own.id AND c.status <> 'dissolved' OFFSET 0) o WHERE o.key IS NOT NULL
+    ),
     shared AS MATERIALIZED (
         SELECT DISTINCT ON (a.business_id, a.officer_id, b.business_id) a.business_id AS company, a.officer_id,
             b.business_id AS start, ARRAY[a.id, b.id] AS ties, {_TOGETHER} AS strength
-        FROM office a JOIN own_tie b ON b.officer_id = a.officer_id
-        WHERE NOT EXISTS (SELECT FROM person WHERE person.id = a.officer_id)
+        FROM tie b JOIN own_near ON own_near.id = b.business_id JOIN office a ON a.officer_id = b.officer_id
         ORDER BY a.business_id, a.officer_id, b.business_id, strength DESC, a.id, b.id
     ),
     met AS MATERIALIZED (
         SELECT s.company, s.start, 'officer:' || s.officer_id AS connector, s.ties,
             s.strength * {_RARITY.format("d.companies")} AS strength, d.left_out
         FROM shared s JOIN (
-            SELECT one.officer_id, d.companies,
-                {_LEFT_OUT_OFFICER.format(best="one.best", companies="d.companies")} AS left_out
+            SELECT f.officer_id, f.companies,
+                {_LEFT_OUT_OFFICER.format(best="one.best", companies="f.companies")} AS left_out
             FROM (SELECT officer_id, max(strength) AS best FROM shared GROUP BY officer_id) one
-            JOIN officers f ON f.id = one.officer_id
-            CROSS JOIN LATERAL {_OFFICER_COMPANIES.format("one.officer_id")} d
+            JOIN officer f ON f.officer_id = one.officer_id
         ) d ON d.officer_id = s.officer_id
         WHERE s.strength > 0 OR d.left_out IS NOT NULL
         UNION ALL
-        SELECT s.company, s.start, 'address:' || s.key, '{{}}'::bigint[],
+        SELECT NULL, NULL, 'officer:' || f.officer_id, '{{}}'::bigint[], 0,
+            {_LEFT_OUT_OFFICER.format(best=_OFFICER_BEST, companies="f.companies")}
+        FROM officer f WHERE f.is_crowded AND EXISTS (SELECT FROM {_AMONG_OWN} b)
+        UNION ALL
+        SELECT here.company, o.id, 'address:' || here.key, '{{}}'::bigint[],
             %(address)s::float8 * {_RARITY.format("d.companies")}, d.left_out
-        FROM (SELECT r.company, o.id AS start, o.key FROM reached r CROSS JOIN LATERAL (
-                SELECT oppspot_address_key(c.address_line1, c.postcode) AS key FROM businesses c
-                WHERE c.id = r.company AND c.status <> 'dissolved' OFFSET 0) here
-              JOIN own_address o ON o.key = here.key) s
-        CROSS JOIN LATERAL (
-            SELECT n.companies, {_LEFT_OUT_ADDRESS.format(key="s.key", companies="n.companies")} AS left_out
-            FROM {_AT_ADDRESS.format("s.key")} n) d
+        FROM beside JOIN own_near ON own_near.id = beside.id
+        JOIN businesses o ON o.id = beside.id AND o.status <> 'dissolved'
+        JOIN address d ON d.key = beside.key JOIN here ON here.key = beside.key
+        UNION ALL
+        SELECT NULL, NULL, 'address:' || d.key, '{{}}'::bigint[], 0, d.left_out
+        FROM address d WHERE d.is_crowded AND {_ADDRESS_LEADS_TO_OWN}
         UNION ALL
         SELECT * FROM (
             SELECT DISTINCT ON (a.business_id, a.officer_id) a.business_id AS company, NULL::uuid,
@@ -129,7 +170,7 @@ _MET = f"""
 # Rows: the paths, the strongest first (`left_out` null), then what was left out on the way, each once.
 FIND = f"""
 WITH RECURSIVE
-    own AS MATERIALIZED (SELECT DISTINCT unnest(%(sources)s::uuid[]) AS id),
+    own AS MATERIALIZED (SELECT unnest(%(sources)s::uuid[]) AS id),
     person AS MATERIALIZED (SELECT DISTINCT unnest(%(people)s::bigint[]) AS id),
     walk (hops, company, companies, connectors, ties, strengths, strength, left_out) AS (
         SELECT 0, %(target)s::uuid, ARRAY[%(target)s::uuid], '{{}}'::text[], '{{}}'::bigint[], '{{}}'::float8[],
@@ -137,10 +178,10 @@ WITH RECURSIVE
         UNION ALL
         SELECT w.hops + 1, step.company, w.companies || step.company, w.connectors || step.connector,
             w.ties || step.ties, w.strengths || step.strength, w.strength * step.strength, step.left_out
-        FROM walk w CROSS JOIN LATERAL ({_BY_OFFICER} UNION ALL {_BY_ADDRESS}) step
+        FROM walk w CROSS JOIN LATERAL ({_BY_OFFICER} UNION ALL {_BY_ADDRESS} OFFSET 0) step
         WHERE w.hops < %(max_hops)s - 1 AND w.left_out IS NULL AND (step.left_out IS NOT NULL
             OR (step.company <> ALL(w.companies) AND step.connector <> ALL(w.connectors)
-                AND NOT EXISTS (SELECT FROM own WHERE own.id = step.company)))
+                AND NOT {_IS_OWN.format("step.company")}))
     ),
     {_MET},
     found AS (

@@ -96,7 +96,7 @@ def _claims_of(place: str, signal: SignalFact | None, known: Known, settings: Se
     for templates in _sources(signal):
         usable = [
             part
-            for part in templates.fitting(place, settings.form, known.rule)
+            for part in templates.fitting(place, settings.form, known.rule, known.told)
             if part.slots[settings.tone] <= set(known.values)
         ]
         if place == "fact" and templates.name != PROFILE:

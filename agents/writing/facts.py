@@ -29,6 +29,7 @@ class SignalFact:
     retrieved_on: str = ""
     confidence: int = 0  # 0 to 100
     weight: int = 0  # 0 to 100
+    told: str = ""  # where, as in `parts.TOLD`; empty where nobody knows
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Known:
     values: Mapping[str, Value]
     evidence: Mapping[str, Evidence]
     rule: str  # of the signal; empty without one
+    told: str = ""  # of the signal
 
 
 def known_of(facts: Facts, signal: SignalFact | None, *, offer: str, sender: str) -> Known:
@@ -91,7 +93,7 @@ def known_of(facts: Facts, signal: SignalFact | None, *, offer: str, sender: str
             rule = "new_executive_self"
     made.add_own("o1", "offer", offer.rstrip(".!? "), "Offer")
     made.add_own("o2", "sender", sender, "Sender")
-    return Known(made.values, made.evidence, rule)
+    return Known(made.values, made.evidence, rule, signal.told if signal else "")
 
 
 class _Maker:

@@ -20,6 +20,8 @@ PLACES = ("subject", "greeting", "reason", "context", "offer", "question", "clos
 SLOTS = {"company", "town", "trade", "year", "full_name", "first_name", "offer", "sender", "date", "month", "person",
          "appointed", "title", "amount", "count", "technology", "place", "competitor"}  # fmt: skip
 
+TOLD = ("news", "website", "jobs", "register")  # where a signal is from, as texts may say
+
 Tone = Literal["plain", "warm", "formal"]
 Form = Literal["email", "inmail", "note", "call"]
 
@@ -35,6 +37,7 @@ class Part:
     place: str
     forms: frozenset[str]
     rules: frozenset[str]  # of signals; none: all of the type
+    told: frozenset[str]  # where the signal must be from, as the text says or takes it so; none: anywhere
     variants: Mapping[str, tuple[str, ...]]  # by tone
     slots: Mapping[str, frozenset[str]]  # that any of the variants asks for, by tone
 
@@ -47,10 +50,15 @@ class Templates:
     version: str
     parts: tuple[Part, ...]
 
-    def fitting(self, place: str, form: str, rule: str) -> list[Part]:
-        """The parts for a place, those of the rule before those of any."""
-        fitting = [part for part in self.parts if part.place == place and form in part.forms]
-        return [part for part in fitting if rule in part.rules] + [part for part in fitting if not part.rules]
+    def fitting(self, place: str, form: str, rule: str, told: str = "") -> list[Part]:
+        """The parts for a place, those of the rule before those of any, and then those of where it was told."""
+        fitting = [
+            part
+            for part in self.parts
+            if part.place == place and form in part.forms
+            and (not part.rules or rule in part.rules) and (not part.told or told in part.told)
+        ]  # fmt: skip
+        return sorted(fitting, key=lambda part: (not part.rules, not part.told))
 
 
 @cache
@@ -74,11 +82,11 @@ def read_templates(path: Path) -> Templates:
 
 def _part(file: str, place: int, item: dict[str, object]) -> Part:
     where = f"{file}, part {place + 1}"
-    if unknown := item.keys() - {"place", "forms", "rules", "any", *TONES}:
+    if unknown := item.keys() - {"place", "forms", "rules", "told", "any", *TONES}:
         raise BadTemplates(f"{where}: unknown keys {sorted(unknown)}.")
-    forms, rules = (frozenset(map(str, _list(item.get(key, [])))) for key in ("forms", "rules"))
-    if item.get("place") not in PLACES or not forms or not forms <= set(FORMS):
-        raise BadTemplates(f"{where}: place or forms are not known.")
+    forms, rules, told = (frozenset(map(str, _list(item.get(key, [])))) for key in ("forms", "rules", "told"))
+    if item.get("place") not in PLACES or not forms or not forms <= set(FORMS) or not told <= set(TOLD):
+        raise BadTemplates(f"{where}: place, forms or told are not known.")
     shared = tuple(map(str, _list(item.get("any", []))))
     variants = {tone: tuple(map(str, _list(item.get(tone, [])))) or shared for tone in TONES}
     texts = [text for each in variants.values() for text in each]
@@ -87,7 +95,7 @@ def _part(file: str, place: int, item: dict[str, object]) -> Part:
         raise BadTemplates(f"{where}: each tone needs a text.")
     if frozenset().union(*slots.values()) - SLOTS or any(set("{}") & set(SLOT.sub("", text)) for text in texts):
         raise BadTemplates(f"{where}: an unknown slot or a stray brace.")
-    return Part(str(item["place"]), forms, rules, variants, slots)
+    return Part(str(item["place"]), forms, rules, told, variants, slots)
 
 
 def _list(value: object) -> list[object]:

@@ -1,10 +1,12 @@
 """Facts of a company from the database: the register's row, its officer, and what the organisation's signals say."""
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 from agents.visible import visible
 from agents.writing.facts import MAX_SHOWN, Facts, Recipient, SignalFact
-from businesses.models import Appointment, Business
+from businesses.models import Appointment, Business, BusinessEvent, OrgEvent
+from businesses.models.events import EventKind
 from businesses.normalise import normalise_name
 from businesses.sic import titles
 from oppspot.core.errors import PermanentError
@@ -12,6 +14,8 @@ from oppspot.organizations.models import Organization
 from signals_app.models import BuyingSignal, SignalStatus
 
 MAX_SIGNALS = 20
+# Where an event is told; what is neither is of the register. The first that any evidence of a signal has counts.
+TOLD = {EventKind.NEWS: "news", EventKind.WEB_CHANGED: "website", EventKind.JOB_POSTED: "jobs"}
 
 
 class NoSuchRecipient(PermanentError):
@@ -19,7 +23,7 @@ class NoSuchRecipient(PermanentError):
 
 
 def facts_of(org: Organization, business: Business, *, recipient: Recipient, today: date) -> Facts:
-    """What may be said to the company: three queries at most."""
+    """What may be said to the company: five queries at most."""
     return Facts(
         today=today,
         name=business.name,
@@ -39,6 +43,8 @@ def signals_of(org: Organization, business: Business) -> list[SignalFact]:
     signals = BuyingSignal.objects.for_org(org).filter(
         business=business, status=SignalStatus.ACTIVE, is_negative=False, needs_review=False
     )
+    rows = list(signals.order_by("-occurred_on", "-id")[:MAX_SIGNALS])
+    kinds = _kinds(org, rows)
     return [
         SignalFact(
             type=signal.signal_type,
@@ -51,9 +57,37 @@ def signals_of(org: Organization, business: Business) -> list[SignalFact]:
             retrieved_on=signal.detected_at.date().isoformat(),
             confidence=signal.confidence_score,
             weight=signal.weight,
+            told=_told([kinds[fact] for fact in _facts(signal) if fact in kinds]),
         )
-        for signal in signals.order_by("-occurred_on", "-id")[:MAX_SIGNALS]
+        for signal in rows
     ]
+
+
+def _facts(signal: BuyingSignal) -> list[str]:
+    """Ids of the events that it rests on: `event:123`, `org_event:<uuid>`."""
+    evidence = signal.evidence if isinstance(signal.evidence, list) else []
+    return [str(one.get("fact", "")) for one in evidence if isinstance(one, dict)]
+
+
+def _kinds(org: Organization, signals: Sequence[BuyingSignal]) -> Mapping[str, str]:
+    """Of the events that signals rest on; none of those that are no longer there."""
+    named: dict[str, set[str]] = {"event": set(), "org_event": set()}
+    for kind, _, pk in (fact.partition(":") for signal in signals for fact in _facts(signal)):
+        if kind in named and pk:
+            named[kind].add(pk)
+    found: dict[str, str] = {}
+    for kind, events in (("event", BusinessEvent.objects.all()), ("org_event", OrgEvent.objects.for_org(org))):
+        if named[kind]:
+            rows = events.filter(pk__in=named[kind]).values_list("pk", "kind")
+            found |= {f"{kind}:{pk}": event_kind for pk, event_kind in rows}
+    return found
+
+
+def _told(kinds: Sequence[str]) -> str:
+    for kind, told in TOLD.items():
+        if kind in kinds:
+            return told
+    return "register" if any(kind in EventKind.values for kind in kinds) else ""
 
 
 def _quote(signal: BuyingSignal) -> str:

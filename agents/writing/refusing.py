@@ -1,6 +1,6 @@
-"""Companies that are not written to, whatever there is to say: those that are closing, or are gone."""
+"""Companies and people that are not written to, whatever there is to say: those that are closing, or are gone."""
 
-from businesses.models import Business
+from businesses.models import Appointment, Business
 from businesses.models.register import Status
 from oppspot.organizations.models import Organization
 from signals_app.models import BuyingSignal, SignalStatus
@@ -26,3 +26,17 @@ def refusal(org: Organization, business: Business) -> str:
     if signal := signals.order_by("-occurred_on").first():
         return f"There is a sign of its end: {signal.rule.replace('_', ' ')}, {signal.occurred_on}."
     return ""
+
+
+def recipient_refusal(business: Business, recipient_key: str) -> str:
+    """Why nothing is written to the recipient of a draft; empty for who holds an office, and for who was named by a
+    person, as the register says nothing of those."""
+    kind, _, officer = recipient_key.partition(":")
+    if kind != "officer":
+        return ""
+    offices = Appointment.objects.filter(business=business, officer_id=int(officer))
+    if offices.filter(resigned_on=None).exists():
+        return ""
+    if last := offices.order_by("-resigned_on").values_list("resigned_on", flat=True).first():
+        return f"The recipient resigned on {last}."
+    return "The recipient holds no office at the company any more."

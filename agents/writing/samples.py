@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from agents.writing.compose import Settings
 from agents.writing.facts import Facts, Recipient, SignalFact
-from agents.writing.parts import FORMS, TONES
+from agents.writing.parts import FORMS, TOLD, TONES
 from signals_app.models import SignalType
 
 T = TypeVar("T")
@@ -164,6 +164,7 @@ def _signal(dice: _Dice) -> SignalFact:
         source=dice.of(("news_feeds", "companies_house_api", "")),
         confidence=dice.below(101),
         weight=dice.below(101),
+        told=dice.of(("", *TOLD)),
     )
 
 

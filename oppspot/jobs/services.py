@@ -86,9 +86,14 @@ def emit_many(
     priority: Priority | None = None,
     requested_by: str = "",
     caused_by: Run | None = None,
+    told_in: UUID | None = None,
 ) -> list[Event]:
     """Store many events of one name, and their runs, by one statement each; `dedupe_prefix` is followed by the
-    place in `items`. Functions that debounce, batch, or are idempotent need `emit`: they raise `ValueError`."""
+    place in `items`. Functions that debounce, batch, or are idempotent need `emit`: they raise `ValueError`.
+
+    `told_in` names a run that the events come from and whose children their runs are not: they outlive its being
+    cancelled.
+    """
     kind = get_event(name)
     if any(made.debounce or made.batch or made.idempotency for made in kind.listeners):
         raise ValueError(f"{kind.name} has listeners that join events: emit them one by one.")
@@ -99,7 +104,7 @@ def emit_many(
             name=kind.name,
             data=item.model_dump(mode="json"),
             dedupe_key=f"{dedupe_prefix}:{place}" if dedupe_prefix else "",
-            caused_by_run=caused_by.pk if caused_by else None,
+            caused_by_run=caused_by.pk if caused_by else told_in,
             listeners=len(kind.listeners),
         )
         for place, item in enumerate(valid)

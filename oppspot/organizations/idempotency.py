@@ -9,21 +9,26 @@ key. A crash leaves neither effect nor answer.
 
 So a handler cannot leave a trace of its failure in the database, and what it does outside (a paid call) is beyond the
 transaction: such work belongs into a task that is enqueued on commit. A view that returns a secret must not take the
-header, as answers are stored as they are sent. Keys are opaque text; quotes around one, as in the draft, belong to it.
+header, as answers are stored as they are sent. What only repeats the request need not be: fields named in `echoed` are
+stored without their values, and a repeated request, which has the same body, gives them again. Of a body itself no more
+is kept than a keyed hash, as an address would be found by trying likely ones. Keys are opaque text; quotes around one,
+as in the draft, belong to it.
 """
 
-import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
 import structlog
+from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpResponse
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.encoding import force_str
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.request import Request
@@ -62,6 +67,7 @@ class IdempotentPost(APIView):
     """Base of views whose POST takes an `Idempotency-Key`; without the header nothing changes."""
 
     post: Callable[..., Any]  # the view's own; a viewset has one while it answers a POST
+    echoed: ClassVar[tuple[str, ...]] = ()  # texts of the body that the answer repeats, and that nobody shall store
 
     schema_parameters: ClassVar[dict[str, list[OpenApiParameter]]] = {
         "POST": [
@@ -99,14 +105,14 @@ class IdempotentPost(APIView):
         self, key: str, handler: Callable[..., Response], request: Request, *args: Any, **kwargs: Any
     ) -> Response | HttpResponse:
         org: Organization = request.org  # type: ignore[attr-defined]
-        request_line, fingerprint = f"POST {request.get_full_path()}", fingerprint_of(request.data)
+        request_line, fingerprints = f"POST {request.get_full_path()}", fingerprints_of(request.data)
         with transaction.atomic():
             _lock(org, key)
             if earlier := _earlier(org, key):
-                if (earlier.request_line, earlier.fingerprint) != (request_line, fingerprint):
+                if earlier.request_line != request_line or earlier.fingerprint not in fingerprints:
                     raise IdempotencyKeyReused
                 logger.info("idempotent_request_replayed", key=key, first_at=earlier.created_at.isoformat())
-                return _replay(earlier)
+                return _replay(earlier, self._body(request, earlier.body, is_stored=True))
             response = self.finalize_response(request, handler(request, *args, **kwargs), *args, **kwargs)
             response.render()  # here, so that an answer that cannot be written has no effect either
             if status.is_server_error(response.status_code):
@@ -116,18 +122,34 @@ class IdempotentPost(APIView):
                 org=org,
                 key=key,
                 request_line=request_line,
-                fingerprint=fingerprint,
+                fingerprint=fingerprints[0],
                 status_code=response.status_code,
                 headers={name: response[name] for name in STORED_HEADERS if response.has_header(name)},
-                body=response.content.decode(),
+                body=self._body(request, response.content.decode(), is_stored=False),
             )
         return response
 
+    def _body(self, request: Request, body: str, *, is_stored: bool) -> str:
+        """An answer as it is to be stored, without the values of `echoed`; or one that was stored, with them."""
+        given = request.data if isinstance(request.data, Mapping) else {}
+        answer = json.loads(body) if body and self.echoed else None
+        names = [name for name in self.echoed if name in given and isinstance(answer, dict) and name in answer]
+        if answer is None or not names:
+            return body
+        for name in names:
+            text = str(given[name]).strip()  # as serializers read it
+            if not is_stored and answer[name] != text:
+                raise ValueError(f"{name} is not answered as it was given, so that it could not be answered again.")
+            answer[name] = text if is_stored else None
+        return force_str(request.accepted_renderer.render(answer, request.accepted_media_type, {}))
 
-def fingerprint_of(data: Any) -> str:
-    """Hex SHA-256 of parsed JSON, whatever the spacing and the order of keys it was sent with."""
+
+def fingerprints_of(data: Any) -> list[str]:
+    """HMAC-SHA-256 of parsed JSON in hex, whatever the spacing and the order of keys it was sent with: under the
+    present key, then under earlier ones."""
     canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    return [salted_hmac("idempotency", canonical, secret=key, algorithm="sha256").hexdigest() for key in keys]
 
 
 def delete_expired_idempotent_requests(*, batch_size: int = DELETE_BATCH) -> int:
@@ -172,8 +194,8 @@ def _earlier(org: Organization, key: str) -> IdempotentRequest | None:
     return None
 
 
-def _replay(earlier: IdempotentRequest) -> HttpResponse:
-    response = HttpResponse(earlier.body, status=earlier.status_code)
+def _replay(earlier: IdempotentRequest, body: str) -> HttpResponse:
+    response = HttpResponse(body, status=earlier.status_code)
     del response["Content-Type"]  # Django's default; an empty answer has none
     for name, value in {**earlier.headers, REPLAYED: "true"}.items():
         response[name] = value

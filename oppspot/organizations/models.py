@@ -141,7 +141,7 @@ class IdempotentRequest(OrgOwned):
 
     key = models.CharField(max_length=255)
     request_line = models.TextField(help_text="Method and path with its query: POST /api/v1/…")
-    fingerprint = models.CharField(max_length=64, help_text="SHA-256 of the body as canonical JSON, in hex.")
+    fingerprint = models.CharField(max_length=64, help_text="Keyed SHA-256 of the body as canonical JSON, in hex.")
     status_code = models.SmallIntegerField()
     headers = models.JSONField(help_text="Those worth repeating: Content-Type, Location, Retry-After.")
     body = models.TextField(blank=True, help_text="As it was sent: jsonb would reorder its keys.")

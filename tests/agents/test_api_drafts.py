@@ -4,7 +4,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from agents.models import Suppression
-from oppspot.organizations.models import Organization
+from oppspot.organizations.models import IdempotentRequest, Organization
 from tests.agents.draft_cases import make_draft
 from tests.answers import problem_of
 from tests.factories import make_business
@@ -43,3 +43,20 @@ def test_those_on_the_list_are_not_written_to(writer_client: APIClient, org_a: O
     assert writer_client.delete(f"/api/v1/suppressions/{answer.json()['id']}/").status_code == 204
     assert Suppression.objects.for_org(org_a).count() == 1
     assert writer_client.post(url, {"content_sha256": draft.content_sha256}, format="json").status_code == 200
+
+
+def test_an_address_is_answered_again_and_not_stored(writer_client: APIClient, org_a: Organization) -> None:
+    draft = make_draft(org_a)
+    url = f"/api/v1/drafts/{draft.pk}/"
+    writer_client.post(f"{url}approve/", {"content_sha256": draft.content_sha256}, format="json")
+    for place, body in enumerate(({"to": " jane@acme.example "}, {"to": ""}, {})):
+        headers = {"Idempotency-Key": f"export-{place}"}
+        first, again = (writer_client.post(f"{url}export/", body, headers=headers) for _ in range(2))
+        assert (first.status_code, first.json()["to"]) == (200, body.get("to", "").strip())
+        assert again.headers["Idempotency-Replayed"] == "true"
+        assert again.content == first.content
+    other = writer_client.post(f"{url}export/", {"to": "ann@acme.example"}, headers={"Idempotency-Key": "export-0"})
+    problem_of(other, 422, "idempotency_key_reused")
+    rows = [str(vars(row)) for row in IdempotentRequest.objects.for_org(org_a)]
+    assert len(rows) == 3
+    assert not any("jane" in row for row in rows)

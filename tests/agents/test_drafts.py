@@ -1,6 +1,6 @@
 """Drafts: approval is of an exact text, and nothing leaves without it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
@@ -19,7 +19,8 @@ from agents.drafts import (
 from agents.models import Draft, DraftVersion
 from agents.suppression import DoNotContact, Wish, add_suppression
 from agents.writing.facts import Recipient
-from businesses.models import Business
+from agents.writing.reading import officer_of
+from businesses.models import Appointment, Business, Officer
 from businesses.models.register import Status
 from oppspot.core.errors import InvalidInput
 from oppspot.jobs.services import WrongState
@@ -121,6 +122,42 @@ def test_the_list_and_the_register_are_asked_at_each_step(org_a: Organization, s
     add_suppression(org=org_a, wish=Wish("domain", "acme.example"), by="alice")
     with pytest.raises(DoNotContact):
         approve(draft) if state == "draft" else export_draft(draft=draft, by="alice")
+
+
+@pytest.mark.parametrize("state", ["draft", "approved", "exported"])
+def test_who_resigned_or_whose_company_is_gone_is_not_written_to(org_a: Organization, state: str) -> None:
+    business = make_business("Acme Ltd")
+    officer = Officer.objects.create(external_id="o1", name="SMITH, Jane", name_normalised="smith jane")
+    offices = [
+        Appointment.objects.create(external_id=f"a{place}", officer=officer, business=business, role=role, source="t")
+        for place, role in enumerate(("director", "secretary"))
+    ]
+    draft = make_draft(org_a, business, recipient=officer_of(business, officer.pk))
+    assert draft.recipient_key == f"officer:{officer.pk}"
+    if state != "draft":
+        approve(draft)
+    if state == "exported":
+        export_draft(draft=draft, by="alice")
+
+    def refused(match: str) -> None:
+        draft.refresh_from_db()
+        before = draft.status
+        with pytest.raises(NotFit, match=match):
+            approve(draft) if state == "draft" else export_draft(draft=draft, by="alice")
+        draft.refresh_from_db()
+        assert draft.status == before
+
+    resigned = Appointment.objects.filter(pk__in=[office.pk for office in offices])
+    resigned.update(resigned_on=date(2026, 3, 3))
+    refused("The recipient resigned on 2026-03-03")
+    resigned.filter(role="secretary").update(resigned_on=None)
+    approve(draft) if state == "draft" else export_draft(draft=draft, by="alice")  # another office is enough
+    draft = draft if state != "draft" else edit_draft(draft=draft, by="bob", body="Shall we talk?")
+    Business.objects.filter(pk=business.pk).update(dissolved_on=date(2026, 4, 4))
+    refused("dissolved on 2026-04-04")
+    Business.objects.filter(pk=business.pk).update(dissolved_on=None)
+    resigned.delete()
+    refused("holds no office at the company any more")
 
 
 def test_an_address_on_the_list_is_not_written_to(org_a: Organization) -> None:

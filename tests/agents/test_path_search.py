@@ -20,6 +20,13 @@ from tests.factories import make_business
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture(params=["few are known", "many are known"])
+def known(request: Any, monkeypatch: Any) -> None:
+    """Crowded officers and addresses are looked at from the one side or the other."""
+    monkeypatch.setattr(search, "FEW_SOURCES", 1_000 if request.param == "few are known" else -1)
+
+
+@pytest.mark.usefixtures("known")
 @pytest.mark.parametrize("seed", range(10))
 def test_paths_are_those_of_an_exhaustive_walk(seed: int) -> None:
     """25 graphs each, 250 in all; every path, not only the best, and each with its strength."""
@@ -77,6 +84,7 @@ def test_what_brings_people_nearer_never_lowers_the_strength() -> None:
     assert strength(target, source) == pytest.approx(1 / math.log2(3))
 
 
+@pytest.mark.usefixtures("known")
 def test_an_officer_of_very_many_companies_is_left_out() -> None:
     target, source = make_business(), make_business()
     agent, listed, nominee = make_officer(), make_officer("TEMPLE SECRETARIES LIMITED"), make_officer("N")
@@ -92,6 +100,35 @@ def test_an_officer_of_very_many_companies_is_left_out() -> None:
     assert {(one.id, one.reason) for one in paths.left_out} == {
         (str(agent.pk), "too many companies"), (str(listed.pk), "listed"), (str(nominee.pk), "nominee")
     }  # fmt: skip
+
+
+@pytest.mark.usefixtures("known")
+def test_what_is_left_out_before_the_last_hop_is_told_if_it_leads_to_somebody_known() -> None:
+    """Beyond a company that is reached; what leads to nobody known was in nobody's way."""
+    target, between, source = (make_business(postcode=code) for code in ("A1", "EC1V 1AA", "EC1V 1AA"))
+    Business.objects.filter(pk__in=[between.pk, source.pk]).update(address_line1="1 Agents House")
+    person, agent, nominee, elsewhere = (make_officer(name) for name in ("P", "AGENT", "N", "E"))
+    for business in (target, between):
+        appoint(person, business)
+    for business in (between, source):
+        appoint(agent, business)
+        appoint(nominee, business, role="nominee-director")
+    appoint(elsewhere, between)
+    for number in range(41):
+        other = make_business(address_line1="1, AGENTS HOUSE" if number < 30 else "", postcode="EC1V1AA")
+        for officer in (agent, nominee, elsewhere):
+            appoint(officer, other)
+    paths = find_paths(target=target.pk, sources=[source.pk], day=DAY, max_hops=2)
+    assert paths.found == []
+    assert {(one.id, one.reason) for one in paths.left_out} == {
+        (str(agent.pk), "too many companies"),
+        (str(nominee.pk), "nominee"),
+        (str(address_key("1 Agents House", "EC1V 1AA")), "too many companies"),
+    }
+    Business.objects.filter(pk=source.pk).update(status="dissolved")
+    Appointment.objects.filter(business=source).update(business=target)
+    left_out = find_paths(target=target.pk, sources=[source.pk], day=DAY, max_hops=2).left_out
+    assert str(address_key("1 Agents House", "EC1V 1AA")) not in {one.id for one in left_out}
 
 
 def test_an_address_in_another_spelling_is_the_same_and_an_agents_is_left_out() -> None:

@@ -1,16 +1,26 @@
 """Who is not to be contacted: found however they are written, stored as nothing that tells who they are."""
 
+from importlib import import_module
+from io import StringIO
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
-from django.db import IntegrityError, transaction
+from django.apps import apps
+from django.core.checks import CheckMessage, run_checks
+from django.core.management import call_command
+from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from agents.models import Suppression
 from agents.suppression import (
     DoNotContact,
+    ListUnreadable,
     Wish,
     add_suppression,
     add_suppressions,
     check_contact,
+    known_key_ids,
     normalise_email,
     remove_suppression,
     suppressed,
@@ -58,7 +68,7 @@ def test_no_address_is_stored(org_a: Organization, org_b: Organization) -> None:
     assert not any("acme" in value or "sam" in value for value in rows)
     for kind, value in (("email", "sam@acme.example"), ("domain", "acme.example"), ("company", "a" * 64)):
         with pytest.raises(IntegrityError, match="suppression_holds_no_address"), transaction.atomic():
-            Suppression.objects.for_org(org_a).create(org=org_a, kind=kind, value=value, created_by="x")
+            Suppression.objects.for_org(org_a).create(org=org_a, kind=kind, value=value, key_ids=["a"], created_by="x")
 
 
 def test_the_list_survives_a_new_key(org_a: Organization, settings: Settings) -> None:
@@ -68,8 +78,79 @@ def test_the_list_survives_a_new_key(org_a: Organization, settings: Settings) ->
     settings.SECRET_KEY = "another key that is long enough to be one"
     assert suppressed(org=org_a, business=business)
     assert add_suppression(org=org_a, wish=Wish("domain", "acme.example"), by="x")[1] is False
-    settings.SECRET_KEY_FALLBACKS = []
+
+
+def replace_key(settings: Settings) -> str:
+    """Another SECRET_KEY without the earlier one, which is returned."""
+    earlier: str = settings.SECRET_KEY
+    settings.SECRET_KEY = "another key that is long enough to be one"
+    return earlier
+
+
+def lost_keys() -> list[CheckMessage]:
+    return [one for one in run_checks(databases=["default"]) if one.id == "agents.E004"]
+
+
+def test_a_list_whose_key_is_lost_is_not_taken_for_an_empty_one(
+    org_a: Organization, org_b: Organization, settings: Settings
+) -> None:
+    business = make_business(company_number="00012345", website="acme.example")
+    add_suppression(org=org_a, wish=Wish("email", "sam@other.example"), by="x")
+    add_suppression(org=org_b, wish=Wish("company", "00012345"), by="x")
     assert suppressed(org=org_a, business=business) == ""
+    assert lost_keys() == []
+    earlier = replace_key(settings)
+    with pytest.raises(ListUnreadable, match="SECRET_KEY_FALLBACKS"):
+        suppressed(org=org_a, business=business)
+    with pytest.raises(ListUnreadable):
+        check_contact(org=org_a, business=business, emails=["ann@acme.example"])
+    assert suppressed(org=org_b, business=business).startswith("The company is on")  # numbers need no key
+    (message,) = lost_keys()
+    assert "(entries: 1, organisations: 1)" in message.msg
+    assert "SECRET_KEY_FALLBACKS" in (message.hint or "")
+    add_suppression(org=org_a, wish=Wish("domain", "acme.example"), by="x")
+    with pytest.raises(DoNotContact):  # what can be read still says why
+        check_contact(org=org_a, business=business)
+    settings.SECRET_KEY_FALLBACKS = [earlier]
+    assert suppressed(org=org_a, business=make_business()) == ""
+    assert lost_keys() == []
+
+
+def test_entries_whose_key_is_lost_for_good_can_be_removed(
+    org_a: Organization, org_b: Organization, settings: Settings
+) -> None:
+    for org in (org_a, org_b):
+        add_suppressions(org=org, wishes=[Wish("domain", "acme.example"), Wish("company", "12345")], by="x")
+    replace_key(settings)
+    add_suppression(org=org_a, wish=Wish("domain", "other.example"), by="x")
+    out = StringIO()
+    for options in (["--dry-run"], []):
+        call_command("remove_unreadable_suppressions", "--org", org_a.slug, *options, stdout=out)
+    assert out.getvalue().splitlines() == [f"{org_a.slug}: 1 to remove", f"{org_a.slug}: 1 removed"]
+    assert sorted(Suppression.objects.for_org(org_a).values_list("kind", flat=True)) == ["company", "domain"]
+    assert suppressed(org=org_a, business=make_business()) == ""
+    assert Suppression.objects.for_org(org_b).count() == 2
+
+
+def test_entries_from_before_keys_were_noted_need_all_that_were_known(org_a: Organization, settings: Settings) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE suppressions DROP CONSTRAINT suppression_names_its_key")
+    add_suppressions(org=org_a, wishes=[Wish("domain", "acme.example"), Wish("company", "12345")], by="x")
+    Suppression.objects.for_org(org_a).update(key_ids=[])
+    settings.SECRET_KEY_FALLBACKS = ["the first key of all, which was long enough"]
+    editor: Any = SimpleNamespace(execute=connection.cursor().execute)
+    import_module("agents.migrations.0008_note_suppression_keys").note(apps, editor)
+    rows = Suppression.objects.for_org(org_a)
+    assert dict(rows.values_list("kind", "key_ids")) == {"company": [], "domain": known_key_ids()}
+    assert len(known_key_ids()) == 2
+    settings.SECRET_KEY_FALLBACKS = []
+    with pytest.raises(ListUnreadable):
+        suppressed(org=org_a, business=make_business())
+
+
+def test_a_hash_names_its_key(org_a: Organization) -> None:
+    with pytest.raises(IntegrityError, match="suppression_names_its_key"), transaction.atomic():
+        Suppression.objects.for_org(org_a).create(org=org_a, kind="domain", value="a" * 64, created_by="x")
 
 
 @pytest.mark.parametrize(

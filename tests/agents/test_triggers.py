@@ -20,9 +20,11 @@ from oppspot.jobs.registry import get_event
 from oppspot.jobs.services import emit, emit_many
 from oppspot.organizations.models import Organization
 from signals_app.events import BuyingSignalDetected
+from signals_app.models import BuyingSignal
 from tests.agents.factories import make_agent, work
 from tests.agents.kinds.probe import Probe
 from tests.factories import make_business
+from tests.signals_app.factories import make_event
 
 pytestmark = pytest.mark.django_db
 SIGNAL, RESEARCH = TRIGGERING
@@ -68,7 +70,12 @@ def test_an_event_starts_those_that_listen(org_a: Organization, org_b: Organizat
     (execution,) = of(every)
     assert (execution.status, execution.trigger, execution.event_id) == ("completed", "event", run.event_id)
     assert (execution.input_data["companies"], execution.requested_by) == ([str(company)], "somebody")
-    assert run.output == {"started": [str(execution.pk), str(of(some)[0].pk)], "refused": 0, "dropped": 0}
+    assert run.output == {
+        "started": [str(execution.pk), str(of(some)[0].pk)],
+        "refused": 0,
+        "dropped": 0,
+        "circular": 0,
+    }
     assert Run.all_orgs.filter(parent=run, pk=execution.run_id or run.pk).exists()
 
 
@@ -91,7 +98,7 @@ def test_an_event_of_nobody_starts_nobody(org_a: Organization) -> None:
 def test_a_company_that_is_gone_is_a_failed_execution(org_a: Organization) -> None:
     agent = listening(org_a)
     gone = uuid4()
-    assert detect(org_a, company=gone).output == {"started": [], "refused": 1, "dropped": 0}
+    assert detect(org_a, company=gone).output == {"started": [], "refused": 1, "dropped": 0, "circular": 0}
     (execution,) = of(agent)
     assert execution.status == "failed"
     assert f"There is no company {gone}" in execution.error_message
@@ -132,6 +139,53 @@ def test_events_at_once_do_not_pass_the_limit(org_a: Organization, monkeypatch: 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(start, runs))
     assert [sum(1 for execution in of(agent) if execution.run_id) for agent in agents] == [4, 4]
+
+
+# Agents that would start themselves
+
+
+def told_by(execution: AgentExecution) -> Run:
+    """As `detect`, for a signal of an execution."""
+    signal = BuyingSignalDetected(company_id=make_business().pk, signal_type="expansion", signal_data={})
+    (event,) = emit_many(BuyingSignalDetected, [signal], org=execution.org, told_in=execution.run_id)
+    work()
+    return Run.all_orgs.get(event=event, function="agents.start_for_signal")
+
+
+def test_a_signal_does_not_start_those_who_led_to_it(org_a: Organization) -> None:
+    """Round a real scout: a signal starts an agent, whose hand-off has the scout look and tell of another signal."""
+    circling, watching = listening(org_a), listening(org_a, signal_type=["funding_round"])
+    company = make_business("Acme Robotics Ltd")
+    make_event(company, payload={"title": "Acme Robotics Ltd raises £5m in Series A round led by Northern Ventures"})
+    scout = make_agent(org_a, "scout_agent")
+    set_handoffs(agent=circling, handoffs=[HandoffSpec(scout.pk)])
+    detect(org_a, company=company.pk)
+    assert [len(of(agent)) for agent in (circling, scout, watching)] == [1, 1, 1]
+    signal = BuyingSignal.objects.for_org(org_a).get()
+    run = Run.all_orgs.get(function="agents.start_for_signal", event__data__signal_id=str(signal.pk))
+    assert run.output == {"started": [str(of(watching)[0].pk)], "refused": 0, "dropped": 0, "circular": 1}
+    assert run.parent is None, "it stays when the scout is cancelled"
+    detect(org_a)  # nobody's circle
+    assert len(of(circling)) == 2
+
+
+def test_a_circle_is_seen_over_several_events(org_a: Organization, org_b: Organization) -> None:
+    first = listening(org_a, signal_type=["expansion"])
+    detect(org_a)
+    second = listening(org_a)
+    assert told_by(of(first)[0]).output == {
+        "started": [str(of(second)[0].pk)], "refused": 0, "dropped": 0, "circular": 1,
+    }  # fmt: skip
+    third = listening(org_a)
+    assert (told_by(of(second)[0]).output or {})["circular"] == 2
+    assert [len(of(agent)) for agent in (first, second, third)] == [1, 1, 1]
+    theirs = listening(org_b)
+    detect(org_b)
+    foreign = of(theirs)[0]
+    signal = BuyingSignalDetected(company_id=make_business().pk, signal_type="expansion", signal_data={})
+    emit_many(BuyingSignalDetected, [signal], org=org_a, told_in=foreign.run_id)
+    work()
+    assert [len(of(agent)) for agent in (first, second, third, theirs)] == [2, 2, 2, 1]
 
 
 # Research, which needs no trigger

@@ -11,12 +11,13 @@ from agents.base import Subject
 from agents.models import AgentExecution, Draft, DraftVersion, Opportunity
 from agents.registry import get_kind
 from agents.suppression import Wish, add_suppression
-from businesses.models import Appointment, Business, Officer
+from agents.writing.reading import signals_of
+from businesses.models import Appointment, Business, Officer, OrgEvent
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 from tests.agents.factories import execute, make_agent
 from tests.factories import make_business
-from tests.signals_app.factories import make_signal
+from tests.signals_app.factories import make_event, make_signal
 
 pytestmark = pytest.mark.django_db
 
@@ -57,6 +58,34 @@ def test_a_draft_is_written_once(org_a: Organization, acme: Business) -> None:
     again = execute(agent, company=str(acme.pk))
     assert (out(again)["written"], out(again)["results"][0]["result"]) == (0, "unchanged")
     assert DraftVersion.objects.for_org(org_a).count() == 1
+
+
+def test_filings_are_not_told_as_news(org_a: Organization, org_b: Organization) -> None:
+    """By the kinds of events that the signal rests on: a company's own systems may tell of either, too."""
+    business = make_business("Acme Ltd", status="active")
+    events = {kind: f"event:{make_event(business, kind).pk}" for kind in ("filing", "news", "job_posted", "gossip")}
+    for org in (org_a, org_b):
+        own = OrgEvent.objects.for_org(org).create(
+            org=org, business=business, kind="web_changed", source="crm", fingerprint=uuid4()
+        )
+        events[org.slug] = f"org_event:{own.pk}"
+    signal = make_signal(org_a, business, rule="equity_round")
+
+    def told(*names: str) -> str:
+        signal.evidence = [{"fact": events.get(name, name), "quote": ""} for name in names]
+        signal.save()
+        (found,) = signals_of(org_a, business)
+        return found.told
+
+    assert [told(name) for name in events] == ["register", "news", "jobs", "", "website", ""]
+    assert [told("filing", "news"), told("filing", "gossip"), told(), told("", "event:0")] == [
+        "news", "register", "", "",
+    ]  # fmt: skip
+    told("filing")
+    execute(make_agent(org_a, "writer_agent"), company=str(business.pk))
+    (draft,) = drafts(org_a)
+    assert "filed an issue of new shares" in draft.body
+    assert "news" not in draft.body
 
 
 def test_an_officer_is_addressed_while_in_office(org_a: Organization, acme: Business) -> None:

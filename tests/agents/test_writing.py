@@ -1,5 +1,6 @@
 """What the writer says: nothing that no fact holds, nothing left open, nothing banned, nothing too long."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,9 +13,9 @@ from agents.writing import parts, slots
 from agents.writing.compose import Settings, compose
 from agents.writing.facts import Facts, Recipient, SignalFact
 from agents.writing.lints import LIMITS, Claim, Written, check_draft, check_wording, reading_ease
-from agents.writing.parts import FOLDER, FORMS, SLOTS, TONES, BadTemplates, get_templates, read_templates
+from agents.writing.parts import FOLDER, FORMS, SLOTS, TOLD, TONES, BadTemplates, get_templates, read_templates
 from agents.writing.phrases import banned_in, is_fake_reply, placeholders_in
-from agents.writing.samples import TODAY, sample_case
+from agents.writing.samples import RULES, TODAY, sample_case
 from agents.writing.slots import Value, filled
 from signals_app.models import SignalType
 
@@ -67,6 +68,35 @@ def test_there_is_a_template_for_all(form: str, tone: str, kind: str) -> None:
     written = compose(facts, Settings(form, tone, "clean anvils", "Sam Field"))  # type: ignore[arg-type]
     assert written.reason == (f"{kind}.any" if kind != "profile" else "profile")
     assert get_templates(kind)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("tone", TONES)
+@pytest.mark.parametrize("told", ["", *TOLD])
+def test_no_text_names_a_source_that_the_evidence_is_not_from(told: str, tone: str, form: str) -> None:
+    """`News from …` on the subject of a change of a website is what the company itself tells there."""
+    data = {"person": "Ann Lee", "appointed": "Bo Ray", "place": "York", "count": 5, "technology": "Xero"}
+    for kind, rules in RULES.items():
+        for rule in (*rules, "hiring_in_new_city", "cap_table_change", "any"):
+            signal = SignalFact(kind, rule, TODAY, data, source="x", confidence=90, weight=50, told=told)
+            written = compose(replace(FACTS, signals=(signal,)), Settings(form, tone, seed=rule))  # type: ignore[arg-type]
+            text = written.text if kind not in {"website_activity", "companies_house_filing"} else ""
+            assert ("news" in text.lower()) <= (told in {"news", "website"}), text
+            assert bool(re.search(r"\bregister\b", text)) <= (told == "register"), text
+            assert not (told == "register" and kind == "executive_change" and "joined" in text), text
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ("news", "I saw the news of investment in Acme Ltd from June 2026."),
+        ("register", "I saw in the register that Acme Ltd filed an issue of new shares in June 2026."),
+        ("", "I am writing because of the financing of Acme Ltd in June 2026."),
+    ],
+)
+def test_an_investment_is_told_as_the_evidence_tells_it(told: str, said: str) -> None:
+    signal = SignalFact("funding_round", "equity_round", TODAY, source="x", confidence=90, weight=50, told=told)
+    assert said in compose(replace(FACTS, signals=(signal,)), Settings()).body
 
 
 def test_a_draft_says_what_is_known_and_where_from() -> None:
@@ -185,7 +215,9 @@ def test_amounts(value: object, currency: str, text: str) -> None:
      'version = "1"\n[[parts]]\nplace = "reason"\nforms = ["email"]\nwarm = ["x"]',
      'version = "1"\n[[parts]]\nplace = "reason"\nforms = ["fax"]\nany = ["x"]',
      'version = "1"\n[[parts]]\nplace = "reason"\nforms = ["email"]\nany = "x"',
-     'version = "1"\n[[parts]]\nplace = "reason"\nforms = ["email"]\nany = ["x"]\nelse = 1', "[", 'version = "1"'],
+     'version = "1"\n[[parts]]\nplace = "reason"\nforms = ["email"]\nany = ["x"]\nelse = 1',
+     'version = "1"\n[[parts]]\nplace = "reason"\nforms = ["email"]\ntold = ["gossip"]\nany = ["x"]',
+     "[", 'version = "1"'],
 )  # fmt: skip
 def test_a_bad_template_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.toml"

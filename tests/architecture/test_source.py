@@ -19,6 +19,7 @@ MAX_MODULE, MAX_SETTINGS = 400, 250  # lines
 MAY_USE_ALL_ORGS = {
     "agents/admin/executions.py": "staff see the executions of all organisations",
     "agents/budgets.py": "calls that were lost with their worker are charged, whoever made them",
+    "agents/checks.py": "whether any organisation's do-not-contact list cannot be read; counts alone",
     "agents/due.py": "the clock starts every organisation's agents",
     "agents/llm/store.py": "expired answers are deleted, whoever they were for",
     "businesses/admin/watchlists.py": "staff see the watchlists of all organisations, and how many companies each has",

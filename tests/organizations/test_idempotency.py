@@ -1,5 +1,6 @@
 """`Idempotency-Key`, on views of this module: each makes a company, so that an effect done twice is two companies."""
 
+import hashlib
 import time
 from collections import Counter
 from threading import Barrier, Event, Thread
@@ -29,7 +30,7 @@ from oppspot.organizations.idempotency import (
     LIFETIME,
     IdempotentPost,
     delete_expired_idempotent_requests,
-    fingerprint_of,
+    fingerprints_of,
 )
 from oppspot.organizations.models import IdempotentRequest, Organization
 from oppspot.organizations.scopes import Scope
@@ -103,6 +104,16 @@ class CompanyViewSet(IdempotentPost, ViewSet):
         return Response({"id": str(make_business().pk)})
 
 
+class EchoView(IdempotentPost):
+    echoed = ("to",)
+
+    def post(self, request: Request) -> Response:
+        given: Any = request.data
+        if given.get("then") in ENDINGS:
+            return Response(**ENDINGS[given["then"]])
+        return Response({"first": 1.5, "to": given.get("as", given.get("to", "nobody")).strip(), "last": None})
+
+
 class OpenView(IdempotentPost):
     permission_classes = [AllowAny]
 
@@ -115,6 +126,7 @@ router.register("sets", CompanyViewSet, basename="set")
 urlpatterns = [
     path("companies/", CompaniesView.as_view()),
     path("others/", CompaniesView.as_view()),
+    path("echoes/", EchoView.as_view()),
     path("", include(router.urls)),
 ]
 pytestmark = pytest.mark.urls(__name__)
@@ -480,8 +492,42 @@ def test_a_key_is_there_once(writer_client: APIClient, org_a: Organization) -> N
 
 def test_fingerprints() -> None:
     bodies: list[Any] = [{}, [], None, "", {"a": 1}, {"a": "1"}, {"a": None}, {"a": [1, 2]}, {"a": [2, 1]}, {"a": "é"}]
-    assert len({fingerprint_of(body) for body in bodies}) == len(bodies)
-    assert fingerprint_of({"b": 1, "a": {"d": 1, "c": 2}}) == fingerprint_of({"a": {"c": 2, "d": 1}, "b": 1})
+    assert len({fingerprints_of(body)[0] for body in bodies}) == len(bodies)
+    assert fingerprints_of({"b": 1, "a": {"d": 1, "c": 2}}) == fingerprints_of({"a": {"c": 2, "d": 1}, "b": 1})
+
+
+def test_a_body_cannot_be_found_by_trying_likely_ones(
+    writer_client: APIClient, org_a: Organization, settings: Settings
+) -> None:
+    post(writer_client, {"name": "Acme"})
+    kept = IdempotentRequest.objects.for_org(org_a).get().fingerprint
+    assert kept != hashlib.sha256(b'{"name":"Acme"}').hexdigest()
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another key that is long enough to be one"
+    assert fingerprints_of({"name": "Acme"}).index(kept) == 1
+    assert replayed(post(writer_client, {"name": "Acme"})), "a new key changes nothing for who asks again"
+
+
+# What the answer repeats and nobody shall store
+
+
+def test_what_is_echoed_is_not_stored_and_answered_again(writer_client: APIClient, org_a: Organization) -> None:
+    for place, body in enumerate(
+        ({"to": " Zoë "}, {"to": "Ann", "then": "refused"}, {"to": "x", "then": "nothing"}, {})
+    ):
+        first, again = (post(writer_client, body, url="/echoes/", key=f"k-{place}") for _ in range(2))
+        assert replayed(again)
+        assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert "Zoë" in post(writer_client, {"to": " Zoë "}, url="/echoes/", key="k-0").content.decode()
+    rows = IdempotentRequest.objects.for_org(org_a).values_list("body", flat=True)
+    assert len(rows) == 4
+    assert not any("Zo" in row for row in rows)
+
+
+def test_what_is_echoed_otherwise_cannot_be_answered_again(writer_client: APIClient, org_a: Organization) -> None:
+    with pytest.raises(ValueError, match="to is not answered as it was given"):
+        post(writer_client, {"to": "Ann", "as": "Bob"}, url="/echoes/")
+    assert stored(org_a) == 0
 
 
 # The document, and where it must not be
