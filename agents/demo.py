@@ -1,10 +1,13 @@
-"""The demo of the agents: six of them on the sample, and a hand-off over invented companies that ends with a draft.
+"""The demo of the agents: six of them on the sample, and a hand-off over invented companies that ends with a draft and
+a person who is told of a way to be introduced.
 
 What is told of companies here is invented, and so are the companies: nothing is ever invented about a real one. Their
 descriptions begin with "Fictional", their numbers with DEMO, and the source of their facts is `demo (fictional)`.
 """
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -26,10 +30,13 @@ from businesses.watchlists import add_businesses, create_watchlist
 from oppspot.jobs.execution import drain
 from oppspot.jobs.heartbeat import Heart
 from oppspot.organizations.models import Organization
+from signals_app.alerts.models import Channel, ChannelKind, Delivery
+from signals_app.alerts.services import create_channel
 
 DATA = Path(__file__).with_name("demo_data") / "fictional.json"
 SOURCE = "demo (fictional)"
 WATCHED, KNOWN = "Demo: watched (fictional)", "Demo: customers (fictional)"
+CHANNEL = "Demo: e-mail (fictional)"
 CUSTOMER = "DEMO0004"
 BY = "demo"
 # The chain of hand-offs, each with the gate before the next.
@@ -39,23 +46,44 @@ GATE = {"min_evidence": 1, "max_subjects": 3}
 
 @dataclass(frozen=True)
 class DemoRun:
-    """What the demo's agents did: the chain from the scout on, and the bot that looks through the register."""
+    """What the demo's agents did: the chain from the scout on, the bot that looks through the register, and the
+    messages that went out meanwhile, as the delivery log has them."""
 
     chain: Tree
     bot: AgentExecution
+    told: Sequence[Delivery]
 
 
-def run_demo(org: Organization) -> DemoRun:
-    """Load the invented companies, set the agents up, and run them; again, nothing is new and nothing made twice."""
+def run_demo(org: Organization, *, address: str, mailbox: Path) -> DemoRun:
+    """Load the invented companies, set the agents up, and run them; again, nothing is new and nothing made twice.
+
+    What is told goes to the e-mail `address`, and into files of `mailbox` instead of to a server.
+    """
     load_fictional()
-    agents = set_up(org)
-    started = [
-        start_execution(agent=agents[kind], trigger=Trigger.COMMAND, requested_by=BY)[0]
-        for kind in ("scout_agent", "opportunity_bot")
-    ]
-    drain(Heart("default"))
+    began = timezone.now()
+    with mail_kept_in(mailbox):
+        agents = set_up(org, channel=_channel(org, address))
+        started = [
+            start_execution(agent=agents[kind], trigger=Trigger.COMMAND, requested_by=BY)[0]
+            for kind in ("scout_agent", "opportunity_bot")
+        ]
+        drain(Heart("default"))
     scout, bot = (AgentExecution.objects.for_org(org).select_related("agent").get(pk=one.pk) for one in started)
-    return DemoRun(tree_of(scout), bot)
+    sent = Delivery.objects.for_org(org).filter(channel__name=CHANNEL, created_at__gte=began)
+    return DemoRun(tree_of(scout), bot, list(sent.select_related("channel").order_by("pk")))
+
+
+@contextmanager
+def mail_kept_in(folder: Path) -> Iterator[None]:
+    """Nothing leaves the machine: e-mail of this process is written to files, whatever server is configured."""
+    before = {name: getattr(settings, name) for name in ("EMAIL_BACKEND", "EMAIL_FILE_PATH")}
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(folder)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(settings, name, value)
 
 
 def load_fictional(day: date | None = None) -> dict[str, Business]:
@@ -108,8 +136,8 @@ def _officer(one: dict[str, Any]) -> Officer:
     return made
 
 
-def set_up(org: Organization) -> dict[str, Agent]:
-    """The demo's agents by kind, handing on from the scout to the relationship agent."""
+def set_up(org: Organization, *, channel: Channel | None = None) -> dict[str, Agent]:
+    """The demo's agents by kind, handing on from the scout to the relationship agent, which tells through `channel`."""
     companies = {business.company_number: business for business in load_fictional().values()}
     watched = _watchlist(org, WATCHED, [one.pk for number, one in companies.items() if number != CUSTOMER])
     known = _watchlist(org, KNOWN, [companies[CUSTOMER].pk])
@@ -119,7 +147,8 @@ def set_up(org: Organization) -> dict[str, Agent]:
         "scoring_agent": ("Demo scoring", {"icp": {"text": "software and robotics companies that grow", "sic": ["62"],
                                                    "min_employees": 20}, "min_score": 20}),
         "writer_agent": ("Demo writer", {}),
-        "relationship_agent": ("Demo introductions", {"watchlist": str(known.pk)}),
+        "relationship_agent": ("Demo introductions", {"watchlist": str(known.pk),
+                                                      "notify": [str(channel.pk)] if channel else []}),
         "opportunity_bot": ("Demo opportunities", {"icp": {"text": "software for small businesses"}}),
     }  # fmt: skip
     agents = {kind: _agent(org, kind, *values) for kind, values in configurations.items()}
@@ -131,6 +160,11 @@ def set_up(org: Organization) -> dict[str, Agent]:
 def _agent(org: Organization, kind: str, name: str, configuration: dict[str, Any]) -> Agent:
     known: Agent | None = Agent.objects.for_org(org).filter(name=name).first()
     return known or create_agent(org=org, agent_type=kind, name=name, configuration=configuration, created_by=BY)
+
+
+def _channel(org: Organization, address: str) -> Channel:
+    known: Channel | None = Channel.objects.for_org(org).filter(name=CHANNEL).first()
+    return known or create_channel(org=org, name=CHANNEL, kind=ChannelKind.EMAIL, address=address, created_by=BY)[0]
 
 
 def _watchlist(org: Organization, name: str, ids: list[UUID]) -> Watchlist:

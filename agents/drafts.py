@@ -125,12 +125,17 @@ def save_draft(
     return Saved(draft, "updated" if present else "new")
 
 
-def edit_draft(*, draft: Draft, by: str, subject: str | None = None, body: str | None = None) -> Draft:
-    """A person's words. An approved draft is a draft again. Raises `WrongState` and `InvalidInput`."""
+def edit_draft(
+    *, draft: Draft, by: str, subject: str | None = None, body: str | None = None, content: str = ""
+) -> Draft:
+    """A person's words, in place of the content whose SHA-256 is `content`, if given. An approved draft is a draft
+    again. Raises `WrongState` and `InvalidInput`."""
     with transaction.atomic():
         locked = _locked(draft)
         if locked.status not in OPEN:
             raise WrongState(f"A draft that was {locked.status} is not changed any more.")
+        if content and content != locked.content_sha256:
+            raise WrongState("The draft was changed since it was read; read it again.")
         subject, body = (
             locked.subject if subject is None else visible(subject).strip(),
             locked.body if body is None else visible(body).strip(),

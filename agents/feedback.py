@@ -4,16 +4,17 @@ from uuid import UUID
 
 import structlog
 
-from agents.models import Feedback, IntroPath, Opportunity, Scorecard
+from agents.models import Draft, Feedback, IntroPath, Judged, Opportunity, ResearchReport, Scorecard
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
 from oppspot.organizations.scoping import OrgOwned
 
-# What a verdict may be on, by the name that `Feedback.subject_type` has for it.
 SUBJECTS: dict[str, type[OrgOwned]] = {
-    "opportunity": Opportunity,
-    "scorecard": Scorecard,
-    "intro_path": IntroPath,
+    Judged.OPPORTUNITY: Opportunity,
+    Judged.SCORECARD: Scorecard,
+    Judged.INTRO_PATH: IntroPath,
+    Judged.REPORT: ResearchReport,
+    Judged.DRAFT: Draft,
 }
 
 logger = structlog.get_logger(__name__)
@@ -29,7 +30,7 @@ def give_feedback(
         message = f"Choose one of {', '.join(SUBJECTS)}."
         raise InvalidInput(message, fields={"subject_type": [message]})
     if not model.objects.for_org(org).filter(pk=subject_id).exists():
-        message = f"There is no {subject_type} {subject_id}."
+        message = f"There is no {Judged(subject_type).label.lower()} {subject_id}."
         raise InvalidInput(message, fields={"subject_id": [message]})
     given: Feedback
     given, is_new = Feedback.objects.for_org(org).update_or_create(

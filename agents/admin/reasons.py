@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 
+from agents.admin.evidence import followable
 from agents.models import IcpSuggestion
 from agents.scoring.profile import Icp
 from oppspot.core.admin import LINK
@@ -18,7 +19,7 @@ ATTRIBUTES = {
 }  # fmt: skip
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     head = format_html_join("", "<th>{}</th>", ((text,) for text in heads))
     body = format_html_join(
         "", "<tr>{}</tr>", ((format_html_join("", "<td>{}</td>", ((cell,) for cell in row)),) for row in rows)
@@ -38,14 +39,14 @@ def reasons_table(reasons: Iterable[Mapping[str, Any]]) -> str:
         )
         for one in reasons
     ]
-    return _table(["Points", "Part", "Why", "Met", "Evidence"], rows)
+    return table(["Points", "Part", "Why", "Met", "Evidence"], rows)
 
 
 def _evidence(one: Mapping[str, Any]) -> str:
     quote = f"“{one['quote']}”" if one.get("quote") else ""
     text = " · ".join(filter(None, [one.get("on"), one.get("source"), quote])) or NOTHING
-    url = one.get("url") or ""
-    if not url.startswith(("https://", "http://")):
+    url = followable(one.get("url") or "")
+    if not url:
         return text
     return format_html('{} <a class="{}" href="{}" rel="noreferrer nofollow">source</a>', text, LINK, url)
 
@@ -62,7 +63,7 @@ def lifts_table(suggestion: IcpSuggestion) -> str:
         )
         for one in suggestion.lifts[:SHOWN_LIFTS]
     ]
-    return _table(["Attribute", "Value", "Won", "Lost", "Share won, 95 %", "Lift"], rows)
+    return table(["Attribute", "Value", "Won", "Lost", "Share won, 95 %", "Lift"], rows)
 
 
 def learnt_table(suggestion: IcpSuggestion) -> str:
@@ -72,7 +73,7 @@ def learnt_table(suggestion: IcpSuggestion) -> str:
     titles = {name: field.title or name for name, field in Icp.model_fields.items()}
     names = [name for name in titles if suggestion.icp.get(name) != suggestion.current_icp.get(name)]
     rows = [(titles[name], _said(suggestion.current_icp.get(name)), _said(suggestion.icp.get(name))) for name in names]
-    return _table(["Field", "Now", "Suggested"], rows)
+    return table(["Field", "Now", "Suggested"], rows)
 
 
 def _said(value: Any) -> str:
@@ -94,7 +95,7 @@ def figures_table(suggestion: IcpSuggestion) -> str:
             (title, _interval(quality["auc"]), f"{_interval(quality['precision'])} of {quality['k']}",
              f"{quality['base']:.2f}", measured["note"])
         )  # fmt: skip
-    return _table(["Profile", "AUC, 95 %", "Precision of the best, 95 %", "By chance", ""], rows)
+    return table(["Profile", "AUC, 95 %", "Precision of the best, 95 %", "By chance", ""], rows)
 
 
 def _interval(figure: Mapping[str, float]) -> str:

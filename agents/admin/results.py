@@ -1,29 +1,23 @@
 """What agents found, judged by people: opportunities, scorecards, and the profiles that outcomes suggest."""
 
-from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
-from unfold.contrib.filters.admin import AutocompleteSelectFilter
 
+from agents.admin.base import OF_ORG, GoneFilter, OfCompanyAdmin, ResultAdmin
 from agents.admin.executions import AgentFilter
 from agents.admin.reasons import figures_table, learnt_table, lifts_table, reasons_table
-from agents.models import IcpSuggestion, Opportunity, OpportunityStatus, Scorecard
+from agents.admin.verdicts import VERDICTS, VerdictActions
+from agents.models import IcpSuggestion, Judged, Opportunity, OpportunityStatus, Scorecard
 from agents.opportunities import mark_opportunity
 from agents.suggestions import accept_icp, reject_icp
-from oppspot.core.admin import LINK, ChoiceFilter, LargeTableAdmin, ReadOnlyMixin, column
-from oppspot.core.errors import OppspotError
+from oppspot.core.admin import ChoiceFilter, column
 from oppspot.jobs.admin.durations import NOTHING, age_of, exactly
 
-MAX_ACTED_ON = 500
-OF_ORG = ("org", AutocompleteSelectFilter)
 STATUSES = {"open": "info", "contacted": "primary", "won": "success", "lost": "warning", "dismissed": "default"}
 SUGGESTED = {"proposed": "info", "accepted": "success", "rejected": "warning", "replaced": "default"}
 
@@ -38,70 +32,10 @@ class ScoreFilter(ChoiceFilter):
         return queryset.filter(score__gte=int(value))
 
 
-class GoneFilter(ChoiceFilter):
-    title, parameter_name = "found at the last look", "found"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No: gone")]
-
-    def narrowed(self, queryset: QuerySet[Any], value: str) -> QuerySet[Any]:
-        return queryset.filter(gone_at__isnull=value == "yes")
-
-
-class ResultAdmin(ReadOnlyMixin, LargeTableAdmin):
-    """Base of lists of what agents made for organisations: the latest first, judged by actions only."""
-
-    list_select_related = ["org", "agent"]
-    sortable_by: list[str] = []
-    ordering = ["-id"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        queryset: QuerySet[Any] = super().get_queryset(request).select_related(*self.list_select_related)
-        return queryset
-
-    def has_judge_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"agents.change_{self.opts.model_name}")
-
-    def judge(
-        self, request: HttpRequest, queryset: QuerySet[Any], act: Callable[[Any, str], Any], headline: str
-    ) -> None:
-        by, done, refused = f"{request.user.get_username()} (staff)", [], Counter[str]()
-        for row in queryset.order_by("-pk")[:MAX_ACTED_ON]:
-            try:
-                done.append(act(row, by))
-            except OppspotError as error:
-                refused[error.message] += 1
-        if done:
-            LogEntry.objects.log_actions(str(request.user.pk), done, CHANGE, f"{headline}.")
-            self.message_user(request, f"{headline}: {len(done)}.", messages.SUCCESS)
-        for reason, count in refused.items():
-            self.message_user(request, f"Not done: {count}. {reason}", messages.WARNING)
-
-    @column("Organisation")
-    def organisation(self, row: Any) -> str:
-        return str(row.org.name)
-
-    @column("Agent")
-    def agent_link(self, row: Any) -> str:
-        if row.agent is None:
-            return NOTHING
-        url = reverse("admin:agents_agent_change", args=[row.agent_id])
-        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, row.agent.name)
-
-
-class ScoredAdmin(ResultAdmin):
+class ScoredAdmin(VerdictActions, OfCompanyAdmin):
     """Base of lists of companies with a score."""
 
-    list_select_related = ["org", "agent", "business"]
     list_display_links = ["shown_score"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).defer("business__embedding", "business__search_vector")
-
-    @column("Company")
-    def company(self, row: Any) -> str:
-        url = reverse("admin:businesses_business_change", args=[row.business_id])
-        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, row.business.name)
 
     @column("Score")
     def shown_score(self, row: Any) -> str:
@@ -116,27 +50,18 @@ class ScoredAdmin(ResultAdmin):
         named = {"Fit": row.fit, "intent": row.intent, "timing": row.timing, "data quality": row.data_quality}
         return ", ".join(f"{name} {'unknown' if value is None else f'{value:.0f}'}" for name, value in named.items())
 
-    @column("Execution")
-    def execution_link(self, row: Any) -> str:
-        if row.execution_id is None:
-            return NOTHING
-        url = reverse("admin:agents_agentexecution_change", args=[row.execution_id])
-        return format_html('<a class="{}" href="{}">{}</a>', LINK, url, row.execution_id)
-
 
 @admin.register(Opportunity)
 class OpportunityAdmin(ScoredAdmin):
+    judged = Judged.OPPORTUNITY
     list_display = ["shown_score", "company", "organisation", "agent_link", "state", "why", "known", "seen", "gone"]
     list_filter = [OF_ORG, "status", ScoreFilter, GoneFilter, AgentFilter]
-    actions = ["contacted", "won", "lost", "dismiss"]
+    actions = ["contacted", "won", "lost", "dismiss", *VERDICTS]
     fields = [
-        ("company", "organisation"), ("shown_score", "known", "parts"), ("state", "outcome"),
+        ("company", "organisation"), ("shown_score", "known", "parts"), ("shown_state", "outcome"),
         ("handled_by", "shown_handled"), "reasons_shown", ("agent_link", "execution_link", "mode"),
         ("first_seen_at", "last_seen_at", "times_seen", "gone_at"), "id",
     ]  # fmt: skip
-    readonly_fields = ["company", "organisation", "shown_score", "known", "parts", "state", "outcome", "handled_by",
-                       "shown_handled", "reasons_shown", "agent_link", "execution_link", "mode", "first_seen_at",
-                       "last_seen_at", "times_seen", "gone_at", "id"]  # fmt: skip
 
     def _mark(self, request: HttpRequest, queryset: QuerySet[Opportunity], status: OpportunityStatus) -> None:
         def act(row: Opportunity, by: str) -> Opportunity:
@@ -164,6 +89,10 @@ class OpportunityAdmin(ScoredAdmin):
     def state(self, row: Opportunity) -> tuple[str, str]:
         return row.status, str(OpportunityStatus(row.status).label)
 
+    @column("State")
+    def shown_state(self, row: Opportunity) -> str:
+        return str(OpportunityStatus(row.status).label)
+
     @column("Why")
     def why(self, row: Opportunity) -> str:
         return row.reasons[0]["text"] if row.reasons else NOTHING
@@ -187,14 +116,14 @@ class OpportunityAdmin(ScoredAdmin):
 
 @admin.register(Scorecard)
 class ScorecardAdmin(ScoredAdmin):
+    judged = Judged.SCORECARD
     list_display = ["shown_score", "company", "organisation", "agent_link", "parts", "known", "scored"]
     list_filter = [OF_ORG, ScoreFilter, AgentFilter]
+    actions = VERDICTS
     fields = [
         ("company", "organisation"), ("shown_score", "known", "parts"), "contributions_shown",
         ("agent_link", "execution_link"), ("scored_at", "icp_hash"), "id",
     ]  # fmt: skip
-    readonly_fields = ["company", "organisation", "shown_score", "known", "parts", "contributions_shown", "agent_link",
-                       "execution_link", "scored_at", "icp_hash", "id"]  # fmt: skip
 
     @column("Scored")
     def scored(self, row: Scorecard) -> str:
@@ -211,11 +140,9 @@ class IcpSuggestionAdmin(ResultAdmin):
     list_filter = [OF_ORG, "status", AgentFilter]
     actions = ["accept", "reject"]
     fields = [
-        ("organisation", "agent_link", "state"), "learnt_shown", "figures_shown", ("won", "lost"), "lifts_shown",
+        ("organisation", "agent_link", "shown_state"), "learnt_shown", "figures_shown", ("won", "lost"), "lifts_shown",
         ("proposed_by", "proposed_at"), ("handled_by", "handled_at"), "id",
     ]  # fmt: skip
-    readonly_fields = ["organisation", "agent_link", "state", "learnt_shown", "figures_shown", "won", "lost",
-                       "lifts_shown", "proposed_by", "proposed_at", "handled_by", "handled_at", "id"]  # fmt: skip
 
     @admin.action(description="Accept: it becomes the agent's profile", permissions=["judge"])
     def accept(self, request: HttpRequest, queryset: QuerySet[IcpSuggestion]) -> None:
@@ -232,6 +159,10 @@ class IcpSuggestionAdmin(ResultAdmin):
     @column("State", colours=SUGGESTED)
     def state(self, row: IcpSuggestion) -> tuple[str, str]:
         return row.status, row.get_status_display()
+
+    @column("State")
+    def shown_state(self, row: IcpSuggestion) -> str:
+        return str(row.get_status_display())
 
     @column("Learnt")
     def learnt_fields(self, row: IcpSuggestion) -> str:

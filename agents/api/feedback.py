@@ -8,8 +8,8 @@ from rest_framework import mixins, serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from agents.feedback import SUBJECTS, give_feedback
-from agents.models import Feedback, Verdict
+from agents.feedback import give_feedback
+from agents.models import Feedback, Judged, Verdict
 from oppspot.organizations.api import OrgViewSet, StrictSerializer
 from oppspot.organizations.idempotency import IdempotentPost
 
@@ -40,14 +40,14 @@ class FeedbackSerializer(serializers.ModelSerializer[Feedback]):
 
 @extend_schema_serializer(examples=[OpenApiExample("A verdict", value=NEW, request_only=True)])
 class FeedbackWriteSerializer(StrictSerializer):
-    subject_type = serializers.ChoiceField(choices=sorted(SUBJECTS))
+    subject_type = serializers.ChoiceField(choices=Judged.choices)
     subject_id = serializers.UUIDField()
     verdict = serializers.ChoiceField(choices=Verdict.choices)
     note = serializers.CharField(max_length=MAX_NOTE, allow_blank=True, default="")
 
 
 class FeedbackFilter(django_filters.FilterSet):
-    subject_type = django_filters.CharFilter("subject_type", "exact", help_text="E.g. opportunity.")
+    subject_type = django_filters.ChoiceFilter(choices=Judged.choices, help_text="On which kind of result.")
     subject_id = django_filters.UUIDFilter("subject_id", help_text="On one result.")
     verdict = django_filters.ChoiceFilter(choices=Verdict.choices, help_text="What was thought of it.")
 

@@ -83,7 +83,7 @@ class RelationshipAgent(Kind[RelationshipParams, RelationshipInput]):
                 for one in sorted(results, key=lambda one: -one["strength"])
                 if one["paths"]
             ],
-            news=[f"{one['name']}: {summary}" for one in results for summary in one["news"]],
+            news=[f"A way to be introduced to {one['name']}: {path}" for one in results for path in one["news"]],
             failure=""
             if known or ctx.params.people
             else "There is nobody to start from: name a watchlist of known companies, or people.",

@@ -11,7 +11,7 @@ from agents.models.agents import (
     Trigger,
 )
 from agents.models.drafts import Draft, DraftChannel, DraftStatus, DraftVersion
-from agents.models.feedback import Feedback, Verdict
+from agents.models.feedback import Feedback, Judged, Verdict
 from agents.models.icp import IcpSuggestion, SuggestionStatus
 from agents.models.ledger import LLMBreaker, LLMBudget, LLMCall, LLMCallState, LLMMonth, LLMResponse
 from agents.models.opportunities import Opportunity, OpportunityStatus, Scorecard
@@ -43,6 +43,7 @@ __all__ = [
     "Handoff",
     "IcpSuggestion",
     "IntroPath",
+    "Judged",
     "LLMBreaker",
     "LLMBudget",
     "LLMCall",

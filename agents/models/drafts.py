@@ -98,7 +98,7 @@ class Draft(OrgOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_channel_display()} to {self.business_id} ({self.status})"
+        return f"{self.get_channel_display()}: {(self.subject or self.body)[:80]}"
 
 
 class DraftVersion(OrgOwned):

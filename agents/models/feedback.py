@@ -12,12 +12,20 @@ class Verdict(models.TextChoices):
     KNOWN = "already_known", "Already known"
 
 
+class Judged(models.TextChoices):
+    """What a verdict may be on."""
+
+    OPPORTUNITY = "opportunity", "Opportunity"
+    SCORECARD = "scorecard", "Scorecard"
+    INTRO_PATH = "intro_path", "Introduction path"
+    REPORT = "report", "Report"
+    DRAFT = "draft", "Draft"
+
+
 class Feedback(OrgOwned):
     """A person's verdict on a result: a label for later evaluation."""
 
-    subject_type = models.CharField(
-        max_length=20, choices=[(name, name) for name in ("opportunity", "report", "draft", "intro_path", "scorecard")]
-    )
+    subject_type = models.CharField(max_length=20, choices=Judged)
     subject_id = models.UUIDField()
     verdict = models.CharField(max_length=15, choices=Verdict)
     note = models.TextField(blank=True, default="")
@@ -30,6 +38,7 @@ class Feedback(OrgOwned):
         constraints = [
             models.UniqueConstraint(fields=["org", "subject_type", "subject_id", "given_by"], name="feedback_once"),
             models.CheckConstraint(condition=Q(verdict__in=Verdict.values), name="feedback_verdict_known"),
+            models.CheckConstraint(condition=Q(subject_type__in=Judged.values), name="feedback_subject_known"),
         ]
         indexes = [models.Index("org", F("id").desc(), name="feedback_latest")]
 

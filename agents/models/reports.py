@@ -130,7 +130,7 @@ class ResearchReport(OrgOwned):
         ]
 
     def __str__(self) -> str:
-        return f"{self.status} report on {self.business_id}"
+        return f"{self.get_depth_display()} report of {self.created_at:%Y-%m-%d}"
 
 
 class ReportSection(OrgOwned):

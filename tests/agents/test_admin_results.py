@@ -93,7 +93,7 @@ def test_a_suggested_profile_is_read_and_accepted(client: Client, org_a: Organiz
                "current": {"quality": None, "unknown": 0, "note": "not measured: too few"}}  # fmt: skip
     made = make_suggestion(agent, learnt={"sic": ["62"]}, lifts=[row], figures=figures)
     text = text_of(client.get(reverse("admin:agents_icpsuggestion_change", args=[made.pk])))
-    for part in ("0.81 (0.62 to 0.95)", "80 % (61 to 91)", "1.60", "Industries-62", "not measured: too few"):
+    for part in ("0.81 (0.62 to 0.95)", "80 % (61 to 91)", "1.60", "Industries - 62", "not measured: too few"):
         assert part in text
     assert "Accepted: 1." in text_of(act(client, SUGGESTIONS, "accept", made))
     agent.refresh_from_db()

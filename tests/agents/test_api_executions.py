@@ -1,9 +1,8 @@
-"""Executions over the API, what they cost, and what people think of what came out."""
+"""Executions over the API, and what they cost."""
 
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.utils import timezone
@@ -11,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from agents.handoffs import HandoffSpec, set_handoffs
-from agents.models import AgentExecution, Feedback, LLMBudget, Opportunity, Scorecard
+from agents.models import AgentExecution, LLMBudget
 from agents.stats import month_of
 from oppspot.organizations.models import Organization
 from tests.agents.calls import make_call
@@ -181,52 +180,3 @@ def test_the_budget(
     for body in wrong:
         problem_of(ada_client.put(url, body), 400)
     assert vera_client.get(url).json() == changed
-
-
-# Feedback
-
-
-def test_feedback(writer_client: APIClient, bob_client: APIClient, org_a: Organization) -> None:
-    agent, business = make_agent(org_a), make_business()
-    common = {"org": org_a, "agent": agent, "business": business, "score": 1, "confidence": 1}
-    opportunity = Opportunity.objects.for_org(org_a).create(**common)
-    scorecard = Scorecard.objects.for_org(org_a).create(icp_hash="0" * 64, **common)
-    body = {"subject_type": "opportunity", "subject_id": str(opportunity.pk), "verdict": "useful", "note": "Indeed."}
-    first = writer_client.post("/api/v1/feedback/", body)
-    assert first.status_code == 201, first.content
-    assert {name: first.json()[name] for name in body} == body
-    again = writer_client.post("/api/v1/feedback/", body | {"verdict": "wrong", "note": ""})
-    assert (again.status_code, again.json()["id"], again.json()["verdict"]) == (200, first.json()["id"], "wrong")
-    assert bob_client.post("/api/v1/feedback/", body).status_code == 201  # another person
-    card = {"subject_type": "scorecard", "subject_id": str(scorecard.pk), "verdict": "already_known"}
-    assert writer_client.post("/api/v1/feedback/", card).status_code == 201
-    assert Feedback.objects.for_org(org_a).count() == 3
-    found = writer_client.get("/api/v1/feedback/", {"subject_id": str(opportunity.pk)}).json()["results"]
-    assert sorted(row["verdict"] for row in found) == ["useful", "wrong"]
-
-
-def test_feedback_on_what_is_not_there(writer_client: APIClient, org_a: Organization, org_b: Organization) -> None:
-    theirs = Opportunity.objects.for_org(org_b).create(
-        org=org_b, agent=make_agent(org_b), business=make_business(), score=1, confidence=1
-    )
-    body = {"subject_type": "opportunity", "subject_id": str(theirs.pk), "verdict": "useful"}
-    for wrong, field in [
-        ({}, "subject_id"),
-        ({"subject_id": str(uuid4())}, "subject_id"),
-        ({"subject_type": "scorecard"}, "subject_id"),
-        ({"subject_type": "weather"}, "subject_type"),
-        ({"verdict": "great"}, "verdict"),
-    ]:
-        assert list(problem_of(writer_client.post("/api/v1/feedback/", body | wrong), 400)["errors"]) == [field]
-    assert not Feedback.objects.for_org(org_a).exists()
-
-
-def test_the_feedback_list_is_flat(
-    key_client: APIClient, org_a: Organization, django_assert_num_queries: DjangoAssertNumQueries
-) -> None:
-    for number in range(3):
-        Feedback.objects.for_org(org_a).create(
-            org=org_a, subject_type="report", subject_id=uuid4(), verdict="useful", given_by=str(number)
-        )
-    with django_assert_num_queries(3):  # the key, the limit, the rows
-        assert len(key_client.get("/api/v1/feedback/").json()["results"]) == 3

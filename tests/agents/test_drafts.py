@@ -76,6 +76,8 @@ def test_an_edit_asks_for_approval_anew(org_a: Organization) -> None:
         export_draft(draft=draft, by="alice")
     with pytest.raises(WrongState, match="changed since"):
         approve_draft(draft=draft, content=seen, by="alice")
+    with pytest.raises(WrongState, match="changed since"):
+        edit_draft(draft=draft, by="carol", body="Mine, not Bob's.", content=seen)
     assert approve(edited).status == "approved"
     assert edit_draft(draft=edited, by="bob", body=edited.body).status == "approved"  # nothing was changed
 

@@ -362,6 +362,10 @@ def objects(own: World, company: Business) -> dict[str, Any]:
         "agents/opportunity": own.opportunity.pk,
         "agents/scorecard": own.scorecard.pk,
         "agents/icpsuggestion": own.suggestion.pk,
+        "agents/intropath": own.intro_path.pk,
+        "agents/researchreport": own.report.pk,
+        "agents/draft": own.draft.pk,
+        "agents/suppression": own.suppression.pk,
     }
 
 

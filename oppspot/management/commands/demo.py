@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from oppspot.organizations.authentication import digest_of
 from oppspot.organizations.models import ApiKey, Organization, User
 from oppspot.organizations.scopes import Scope
 from oppspot.organizations.services import create_organization, issue_api_key
+from signals_app.alerts.models import Delivery, State
 
 SAMPLE = Path(businesses.__file__).resolve().parent / "sample_data" / "uk_companies.csv"
 QUERIES = (
@@ -38,6 +39,8 @@ QUERIES = (
 )
 ORG_SLUG = "demo"
 EMAIL = "demo@oppspot.example"
+MAILBOX = "demo_mail"  # a folder of DATA_DIR
+SHOWN_LINES = 8  # of a message
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -66,7 +69,8 @@ class Command(BaseCommand):
         with self._phase("organisation"):
             credentials = self._credentials()
         with self._phase("agents"):
-            self._print_agents(run_demo(Organization.objects.get(slug=ORG_SLUG)))
+            mailbox = settings.DATA_DIR / MAILBOX
+            self._print_agents(run_demo(Organization.objects.get(slug=ORG_SLUG), address=EMAIL, mailbox=mailbox))
         self._closing(credentials)
 
     @contextmanager
@@ -105,6 +109,23 @@ class Command(BaseCommand):
         found = [one["name"] for one in (run.bot.output_data or {}).get("new", [])[:3]]
         if found:
             self.stdout.write(f"    the best new ones: {', '.join(found)}")
+        self._print_told(run.told)
+
+    def _print_told(self, told: Sequence[Delivery]) -> None:
+        """The messages, out of the delivery log."""
+        if not told:
+            self.stdout.write("\nNobody was told anything: nothing is new since the last run.")
+            return
+        folder = settings.DATA_DIR / MAILBOX
+        self.stdout.write(f"\nWhat a person was told (fictional; no e-mail left this machine, it is kept in {folder}):")
+        for delivery in told:
+            state = State(delivery.state).label.lower()
+            self.stdout.write(f"  To:      {delivery.channel.address}, {state}")
+            self.stdout.write(f"  Subject: {delivery.subject}")
+            lines = delivery.body.splitlines()
+            rest = ["…"] if len(lines) > SHOWN_LINES else []
+            for line in (*lines[:SHOWN_LINES], *rest):
+                self.stdout.write(f"    {line}")
 
     def _print_execution(self, execution: AgentExecution, indent: str) -> None:
         told = execution.error_message or f"{execution.items_processed} items"
