@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("agents", "0006_icp"),
+        ("agents", "0009_suppression_names_its_key"),
         ("organizations", "0004_idempotent_requests"),
     ]
 
