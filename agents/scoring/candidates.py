@@ -49,15 +49,8 @@ def eligible(filters: Filters) -> BusinessQuerySet:
 
 
 def on_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
-    return candidates.filter(Exists(_entries(org, watchlist)))
-
-
-def off_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
-    return candidates.filter(~Exists(_entries(org, watchlist)))
-
-
-def _entries(org: Organization, watchlist: UUID) -> Any:
-    return WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
+    entries = WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
+    return candidates.filter(Exists(entries))
 
 
 def shortlist(

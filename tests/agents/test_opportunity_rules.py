@@ -88,6 +88,18 @@ def test_nor_is_what_shares_a_website_with_a_customer(org_a: Organization, org_b
     assert len(found_by(org_b)) == 1
 
 
+def test_nor_is_what_shares_one_with_a_known_company_or_an_example(org_a: Organization) -> None:
+    customers = Watchlist.objects.for_org(org_a).create(org=org_a, name="Customers")
+    customer = make_business("Customer", website="https://group.example")
+    WatchlistEntry.objects.for_org(org_a).create(org=org_a, watchlist=customers, business=customer)
+    example = make_business("Example", website="https://liked.example")
+    make_business("Sister", website="https://www.group.example/uk")
+    make_business("Cousin", website="https://liked.example/uk")
+    make_business("Other", website="https://other.example")
+    assert set(found_by(org_a)) > {"Other"}
+    assert found_by(org_a, exclude=str(customers.pk), icp={"examples": [str(example.pk)]}) == ["Other"]
+
+
 def test_pages_on_one_host_are_of_many_companies(org_a: Organization) -> None:
     close(org_a, make_business(website="https://www.facebook.com/customer"))
     for name in ("One", "Two"):
