@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from agents.scoring.criteria import Criterion, criteria_of, with_fit
 from agents.scoring.facts import load_facts
@@ -35,6 +35,10 @@ BEST = """
 """
 NEVER = (Status.DISSOLVED,)
 NOT_UNASKED = (Status.INSOLVENT, Status.STRIKE_OFF_PROPOSED)
+# How a shell says that it is one: by the kind of its last accounts, or by codes of dormant and of non-trading companies
+# (those of four digits are of the classification of 2003) and no others.
+DORMANT_ACCOUNTS = "DORMANT"
+DORMANT_CODES = ["99999", "74990", "9999", "7499"]
 # Hosts of many companies' pages: to share one means nothing.
 SHARED_HOSTS = frozenset(
     {"facebook.com", "m.facebook.com", "instagram.com", "linkedin.com", "uk.linkedin.com", "twitter.com", "x.com",
@@ -43,8 +47,12 @@ SHARED_HOSTS = frozenset(
 
 
 def eligible(filters: Filters) -> BusinessQuerySet:
-    """Companies that pass the hard filters. Dissolved ones never do; those in trouble only if their status is named."""
+    """Companies that pass the hard filters. Dissolved ones never do; those in trouble only if their status is named,
+    and shells only if dormant ones are asked for."""
     found = filter_businesses(filters.values()).exclude(status__in=NEVER)
+    if not filters.dormant:
+        found = found.exclude(accounts_category=DORMANT_ACCOUNTS)
+        found = found.filter(Q(sic_codes=[]) | ~Q(sic_codes__contained_by=DORMANT_CODES))
     return found if filters.status else found.exclude(status__in=NOT_UNASKED)
 
 

@@ -100,6 +100,25 @@ def test_nor_is_what_shares_one_with_a_known_company_or_an_example(org_a: Organi
     assert found_by(org_a, exclude=str(customers.pk), icp={"examples": [str(example.pk)]}) == ["Other"]
 
 
+@pytest.mark.parametrize(
+    ("fields", "is_shell"),
+    [
+        ({"accounts_category": "DORMANT", "sic_codes": ["62012"]}, True),
+        ({"sic_codes": ["99999"]}, True),
+        ({"sic_codes": ["74990", "7499"]}, True),
+        ({"sic_codes": ["74990", "62012"]}, False),  # it says what it does, too
+        ({"sic_codes": []}, False),
+        ({"accounts_category": "NO ACCOUNTS FILED"}, False),  # it may be new
+    ],
+)
+def test_shells_are_found_only_if_they_are_asked_for(
+    org_a: Organization, fields: dict[str, Any], is_shell: bool
+) -> None:
+    make_business("One", **fields)
+    assert found_by(org_a) == ([] if is_shell else ["One"])
+    assert found_by(org_a, filters={"dormant": True}) == ["One"]
+
+
 def test_pages_on_one_host_are_of_many_companies(org_a: Organization) -> None:
     close(org_a, make_business(website="https://www.facebook.com/customer"))
     for name in ("One", "Two"):
