@@ -118,34 +118,41 @@ def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> lis
     Each next one is that of the highest (1 - spread) * score/100 - spread * its greatest likeness to one chosen before
     (Carbonell & Goldstein, SIGIR 1998). Likeness is the cosine of vectors; 0 without one.
     """
-    pool = list(scores[: 4 * count])
-    ids = [one.business_id for one in pool]
-    rows = Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
-    groups: dict[UUID, str] = {}
-    units: dict[UUID, tuple[str, Any]] = {}
-    for pk, domain, vector, model in rows:
-        groups[pk] = "" if domain in SHARED_HOSTS else domain
-        if vector is not None:
-            wide = np.asarray(vector, dtype=np.float64)
-            units[pk] = (model, wide / np.linalg.norm(wide))
+    pool = _one_of_each_website(scores)[: 4 * count]
+    units = _units([one.business_id for one in pool])
     chosen: list[Score] = []
-    domains: set[str] = set()
-    likeness = dict.fromkeys(ids, 0.0)
+    likeness = {one.business_id: 0.0 for one in pool}
     while pool and len(chosen) < count:
         best = max(
             pool,
             key=lambda one: ((1 - spread) * one.score / 100 - spread * likeness[one.business_id], -one.business_id.int),
         )
         pool.remove(best)
-        group = groups.get(best.business_id, "")
-        if group and group in domains:
-            continue
         chosen.append(best)
-        domains.add(group)
         for other in pool:
             alike = _alike(units.get(best.business_id), units.get(other.business_id))
             likeness[other.business_id] = max(likeness[other.business_id], alike)
     return sorted(chosen, key=lambda one: (-one.score, one.business_id))
+
+
+def _one_of_each_website(scores: Sequence[Score]) -> list[Score]:
+    """The first of each group that shares one: before the pool is cut, so that no group fills it."""
+    ids = [one.business_id for one in scores]
+    domains = dict(Business.objects.filter(pk__in=ids).exclude(domain__in=SHARED_HOSTS).values_list("pk", "domain"))
+    first: dict[str | UUID, Score] = {}
+    for one in scores:
+        first.setdefault(domains.get(one.business_id) or one.business_id, one)
+    return list(first.values())
+
+
+def _units(ids: Collection[UUID]) -> dict[UUID, tuple[str, Any]]:
+    """The model and the vector, of length 1, of those that have one."""
+    found: dict[UUID, tuple[str, Any]] = {}
+    rows = Business.objects.filter(pk__in=ids, embedding__isnull=False)
+    for pk, vector, model in rows.values_list("pk", "embedding", "embedding_model"):
+        wide = np.asarray(vector, dtype=np.float64)
+        found[pk] = (model, wide / np.linalg.norm(wide))
+    return found
 
 
 def _alike(one: tuple[str, Any] | None, other: tuple[str, Any] | None) -> float:

@@ -119,6 +119,15 @@ def test_shells_are_found_only_if_they_are_asked_for(
     assert found_by(org_a, filters={"dormant": True}) == ["One"]
 
 
+def test_a_group_does_not_fill_the_pool(org_a: Organization) -> None:
+    for number in range(9):
+        make_business(f"Of the group {number}", website=f"https://group.example/{number}", town="Leeds")
+    make_business("Other", website="https://other.example")
+    found = found_by(org_a, icp={"towns": ["Leeds"]}, max_opportunities=2)
+    assert len(found) == 2
+    assert "Other" in found
+
+
 def test_pages_on_one_host_are_of_many_companies(org_a: Organization) -> None:
     close(org_a, make_business(website="https://www.facebook.com/customer"))
     for name in ("One", "Two"):
