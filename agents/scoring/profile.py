@@ -14,7 +14,7 @@ from businesses.sic import MIN_PREFIX, codes_with_prefix
 from embeddings.search import MAX_QUERY
 from oppspot.core.errors import InvalidInput
 
-FORMULA = "1"  # changes with what a score means: older scorecards are then not compared with newer ones
+FORMULA = "2"  # changes with what a score means: older scorecards are then not compared with newer ones
 MAX_COMPANIES = 25  # examples, and as many counter-examples
 MAX_LISTED = 50  # of codes, areas, towns
 MAX_AGE = 500  # years

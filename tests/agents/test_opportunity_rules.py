@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -14,7 +15,7 @@ from agents.kinds.opportunity_bot import OpportunityParams, find_opportunities
 from agents.models import Opportunity, Scorecard
 from agents.scoring.candidates import score_businesses, shortlist
 from agents.scoring.facts import Facts
-from agents.scoring.meaning import Meaning
+from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Icp, Weights
 from agents.scoring.scores import Score, next_year_end, score_company
 from businesses.imports import import_tabular
@@ -126,6 +127,18 @@ def test_a_group_does_not_fill_the_pool(org_a: Organization) -> None:
     found = found_by(org_a, icp={"towns": ["Leeds"]}, max_opportunities=2)
     assert len(found) == 2
     assert "Other" in found
+
+
+def test_the_best_by_meaning_are_not_all_full(org_a: Organization) -> None:
+    """A company is as alike as its words are; at twice the threshold, and above it, the nearer one is still first."""
+    # Of equals, that of the smaller id would be the first.
+    middling = make_business("Middling", id=UUID(int=1), description="craft beer brewer for pubs of many towns")
+    near = make_business("Near", id=UUID(int=2), description="craft beer brewer for pubs")
+    generate_embeddings(provider=get_provider())
+    meaning = meaning_of(Icp(text="craft beer brewer"))
+    alike = meaning.similarities([middling.pk, near.pk])
+    assert alike[near.pk]["text"] > alike[middling.pk]["text"] > 2 * get_provider().default_threshold
+    assert found_by(org_a, icp={"text": "craft beer brewer"}) == ["Near", "Middling"]
 
 
 def test_pages_on_one_host_are_of_many_companies(org_a: Organization) -> None:
