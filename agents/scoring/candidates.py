@@ -109,7 +109,11 @@ def score_businesses(
         chunk = ordered[start : start + CHUNK]
         loaded = load_facts(org, chunk, day=day, similarities=meaning.similarities(chunk))
         scores.extend(score_company(facts, criteria, weights, day) for facts in loaded)
-    return sorted(scores, key=lambda one: (-one.score, -one.confidence, one.business_id))
+    return sorted(scores, key=best_first)
+
+
+def best_first(score: Score) -> tuple[float, float, UUID]:
+    return (-score.score, -score.confidence, score.business_id)
 
 
 def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> list[Score]:
