@@ -47,6 +47,7 @@ def passes(row: dict[str, str], filters: dict[str, Any]) -> bool:
 def test_labels_are_of_companies_that_there_are_and_that_may_be_found() -> None:
     profiles, rows = labelled_profiles(), sample_rows()
     assert len(profiles) >= 50
+    assert f"labels of {len(profiles)} profiles over {len(rows)} companies" in ranking.LABELS
     assert len({one.name for one in profiles}) == len(profiles)
     assert 0.4 < sum(one.is_held_out for one in profiles) / len(profiles) < 0.6
     for one in profiles:
