@@ -1,7 +1,7 @@
 """Opportunities: found again and again they stay one row; people say what came of them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ from django.utils import timezone
 from agents.models import Agent, AgentExecution, Mode, Opportunity, OpportunityStatus, Scorecard
 from agents.scoring.candidates import SHARED_HOSTS
 from agents.scoring.scores import Score
-from businesses.models import Business
+from businesses.models import Business, WatchlistEntry
 from businesses.querysets import BusinessQuerySet
 from oppspot.core.errors import InvalidInput
 from oppspot.organizations.models import Organization
@@ -39,12 +39,20 @@ class Kept:
     ids: dict[UUID, UUID] = field(default_factory=dict)  # opportunity by company
 
 
-def without_closed(candidates: BusinessQuerySet, org: Organization) -> BusinessQuerySet:
-    """Without companies that somebody of `org` has dismissed, won or lost, and those that share a website with one:
-    no agent offers them again. In SQL, so that a shortlist is not full of them."""
-    closed = Opportunity.objects.for_org(org).filter(status__in=CLOSED).values("business_id")
-    sites = Business.objects.filter(pk__in=closed).exclude(domain__in=["", *SHARED_HOSTS]).values("domain")
-    return candidates.exclude(pk__in=closed).exclude(domain__in=sites)
+def without_known(
+    candidates: BusinessQuerySet, org: Organization, *, watchlist: UUID | None = None, others: Collection[UUID] = ()
+) -> BusinessQuerySet:
+    """Without companies that somebody of `org` has dismissed, won or lost, those on `watchlist`, and `others`; nor
+    those that share a website with one: they are of one group. In SQL, so that a shortlist is not full of them."""
+    known: list[Any] = [Opportunity.objects.for_org(org).filter(status__in=CLOSED).values("business_id")]
+    if watchlist is not None:
+        known.append(WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist).values("business_id"))
+    if others:
+        known.append(list(others))
+    for some in known:
+        sites = Business.objects.filter(pk__in=some).exclude(domain__in=["", *SHARED_HOSTS]).values("domain")
+        candidates = candidates.exclude(pk__in=some).exclude(domain__in=sites)
+    return candidates
 
 
 def keep_opportunities(

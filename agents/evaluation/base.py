@@ -1,7 +1,7 @@
 """What an evaluation says: what held of how many cases, what was measured on labels, and what was not measured."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from signals_app.evaluation import wilson
@@ -39,6 +39,8 @@ class Measure:
     cases: int
     labels: str  # whose
     baselines: dict[str, float | None] = field(default_factory=dict)
+    # By how much it is better than a baseline, with the 95 % interval of the difference over the same cases.
+    ahead: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,21 @@ def mean(name: str, values: Iterable[float], *, labels: str, baselines: dict[str
     known = list(values)
     if not known:
         return Measure(name, None, (0.0, 1.0), 0, labels, baselines)
+    return Measure(name, sum(known) / len(known), _interval_of_mean(known), len(known), labels, baselines)
+
+
+def compared(name: str, values: Sequence[float], *, labels: str, others: Mapping[str, Sequence[float]]) -> Measure:
+    """A mean beside those of baselines on the same cases, in one order; with the intervals of the differences."""
+    ahead = {
+        baseline: _interval_of_mean([mine - its for mine, its in zip(values, theirs, strict=True)])
+        for baseline, theirs in others.items()
+    }
+    means = {baseline: sum(theirs) / len(theirs) for baseline, theirs in others.items()}
+    made = mean(name, values, labels=labels, baselines=dict(means))
+    return replace(made, ahead=ahead)
+
+
+def _interval_of_mean(known: Sequence[float]) -> tuple[float, float]:
     chance = Random(SEED)
     means = sorted(sum(chance.choices(known, k=len(known))) / len(known) for _ in range(RESAMPLES))
-    interval = means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
-    return Measure(name, sum(known) / len(known), interval, len(known), labels, baselines)
+    return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]

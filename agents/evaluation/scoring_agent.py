@@ -1,23 +1,25 @@
-"""Scores: exact sums, monotone, and blind to what must not matter, over companies made at random."""
+"""Scores: exact sums, monotone, and blind to what must not matter, over companies made at random; and their order on
+labelled profiles and on planted outcomes."""
 
 import json
 import math
 from datetime import date, timedelta
 from random import Random
 from typing import Any
-from uuid import UUID
 
+from agents.evaluation import planted
 from agents.evaluation.base import SEED, Evaluation, Property
+from agents.evaluation.random_companies import DAY, random_facts, random_icp, random_signal, random_weights
+from agents.evaluation.ranking import score_measures
 from agents.scoring.criteria import criteria_of
-from agents.scoring.facts import Event, Facts, Told
-from agents.scoring.profile import Icp, SizeBand, Weights
+from agents.scoring.facts import Facts
+from agents.scoring.profile import Icp, Weights
 from agents.scoring.scores import PARTS, Score, score_company
-from signals_app.models import SignalType
-from signals_app.scoring import Weighed
 
-DAY = date(2026, 11, 1)
+LEAST_PLANTED = 1_000  # with fewer, hardly anything is won in the last months
 NOT_MEASURED = [
-    "Ranking quality on outcomes: the repository has none that are labelled.",
+    "Ranking quality on real outcomes: the repository has none. Planted ones prove the machinery only.",
+    "Orders by size and by the number of signals on labelled profiles: neither is known of any company of the sample.",
     "Use to a business: cannot be known offline.",
 ]
 
@@ -49,7 +51,10 @@ def evaluate(cases: int) -> Evaluation:
         asked = [one for one in bare.contributions if one.code in {"industry", "place", "size", "employees"}]
         unknown.check(not any(one.points for one in asked), case)
     properties = [exact, bounded, monotone, older, blind, same, unknown]
-    return Evaluation("scoring_agent", properties, not_measured=NOT_MEASURED)
+    labelled, missing = score_measures()
+    invented = planted.planted_cases(min(planted.CASES, max(LEAST_PLANTED, cases)))
+    measures = [*labelled, *planted.measures(invented)]
+    return Evaluation("scoring_agent", properties, measures, [*missing, *NOT_MEASURED])
 
 
 def _score(facts: Facts, icp: Icp, weights: Weights, *, day: date = DAY) -> Score:
@@ -62,63 +67,3 @@ def _bytes(score: Score) -> bytes:
 
 def _with(facts: Facts, **changes: Any) -> Facts:
     return Facts(**{name: getattr(facts, name) for name in Facts.__slots__} | changes)
-
-
-def random_facts(chance: Random) -> Facts:
-    """A company of which anything may be unknown."""
-    town = chance.choice(["", "Leeds", "York"])
-    return Facts(
-        id=UUID(int=chance.getrandbits(128)),
-        name=chance.choice(["Acme Ltd", "شركة", "{name}"]),
-        company_number=chance.choice([None, "01234567"]),
-        description=chance.choice(["", "Makes things."]),
-        domain=chance.choice(["", "acme.example"]),
-        sic_codes=tuple(chance.sample(["62012", "68100", "01110"], chance.randint(0, 2))),
-        company_type=chance.choice(["", "Private Limited Company", "PLC"]),
-        town=town,
-        town_upper=town.upper(),
-        postcode_area=chance.choice(["", "EC", "M", "LS"]),
-        incorporated_on=chance.choice([None, date(1990, 1, 1) + timedelta(days=chance.randint(0, 13_000))]),
-        founded_year=chance.choice([None, chance.randint(1950, 2026)]),
-        accounts_category=chance.choice(["", "SMALL", "FULL", "DORMANT"]),
-        employee_count=chance.choice([None, chance.randint(0, 500)]),
-        signals=tuple(random_signal(chance) for _ in range(chance.randint(0, 4))),
-        event=chance.choice([None, Event(1, "news", DAY - timedelta(days=chance.randint(0, 170)), "x", "")]),
-    )
-
-
-def random_signal(chance: Random, *, is_negative: bool | None = None) -> Told:
-    return Told(
-        UUID(int=chance.getrandbits(128)),
-        chance.choice(SignalType.values),
-        "rule",
-        "news_feeds",
-        "https://news.example/1",
-        "said so",
-        Weighed(
-            chance.randint(0, 100),
-            chance.randint(0, 100),
-            chance.randint(1, 365),
-            DAY - timedelta(days=chance.randint(0, 400)),
-            chance.random() < 0.2 if is_negative is None else is_negative,
-            chance.random(),
-        ),
-    )
-
-
-def random_icp(chance: Random) -> Icp:
-    return Icp(
-        sic=chance.sample(["62", "681", "01110"], chance.randint(0, 2)),
-        not_sic=chance.sample(["68"], chance.randint(0, 1)),
-        postcode_areas=chance.sample(["EC", "M"], chance.randint(0, 2)),
-        towns=chance.sample(["Leeds", "York"], chance.randint(0, 2)),
-        min_age=chance.choice([None, chance.randint(0, 10)]),
-        max_age=chance.choice([None, chance.randint(10, 80)]),
-        sizes=chance.sample(list(SizeBand), chance.randint(0, 2)),
-        min_employees=chance.choice([None, chance.randint(0, 100)]),
-    )
-
-
-def random_weights(chance: Random) -> Weights:
-    return Weights(fit=chance.uniform(0, 100), intent=chance.uniform(1, 100), timing=chance.uniform(0, 100),
-                   data_quality=chance.uniform(0, 100))  # fmt: skip

@@ -1,5 +1,6 @@
 """Looks for companies worth acting upon, again and again, and tells of those that are new."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,15 +11,16 @@ from pydantic import Field
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
 from agents.models import Mode
-from agents.opportunities import keep_opportunities, without_closed
+from agents.opportunities import keep_opportunities, without_known
 from agents.references import BusinessId, WatchlistId
-from agents.scoring.candidates import diverse, eligible, off_watchlist, score_businesses, shortlist
+from agents.scoring.candidates import diverse, eligible, score_businesses, shortlist
 from agents.scoring.criteria import criteria_of
 from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Filters, Icp, Weights
 from agents.scoring.reading import read_profile
 from agents.scoring.scores import Score
 from businesses.models import Business
+from businesses.querysets import BusinessQuerySet
 from oppspot.organizations.models import Organization
 
 
@@ -98,17 +100,24 @@ def find_opportunities(
     org: Organization, params: OpportunityParams, *, day: date, only: list[UUID], meaning: Meaning | None = None
 ) -> list[Score]:
     """What the criteria find for `org` as of `day`, the best first: never what fails a filter, was closed by somebody,
-    is left out, or is an example of the profile. `only` narrows it to these companies. Without `meaning`, the profile's
-    is made; that may ask the provider of embeddings."""
+    is left out, is an example of the profile, or is of one group with such a one. `only` narrows it to these companies.
+    Without `meaning`, the profile's is made; that may ask the provider of embeddings."""
     meaning = meaning_of(params.icp) if meaning is None else meaning
-    known = [*params.icp.examples, *params.icp.counter_examples]
-    candidates = without_closed(eligible(params.filters), org).exclude(pk__in=known)
-    if only:
-        candidates = candidates.filter(pk__in=only)
-    if params.exclude:
-        candidates = off_watchlist(candidates, org, params.exclude)
-    ids = shortlist(org, candidates, criteria_of(params.icp, day), meaning, params.weights, watchlist=params.watchlist)
+    candidates, criteria = candidates_of(org, params, only), criteria_of(params.icp, day)
+    ids = shortlist(org, candidates, criteria, meaning, params.weights, watchlist=params.watchlist)
     scores = score_businesses(org, ids, icp=params.icp, meaning=meaning, weights=params.weights, day=day)
+    return best_of(scores, params)
+
+
+def candidates_of(org: Organization, params: OpportunityParams, only: list[UUID]) -> BusinessQuerySet:
+    """What may be found at all, on the watchlist or not."""
+    known = [*params.icp.examples, *params.icp.counter_examples]
+    candidates = without_known(eligible(params.filters), org, watchlist=params.exclude, others=known)
+    return candidates.filter(pk__in=only) if only else candidates
+
+
+def best_of(scores: Sequence[Score], params: OpportunityParams) -> list[Score]:
+    """What is offered of `scores`, which are sorted."""
     return diverse([one for one in scores if one.score >= params.min_score], params.max_opportunities)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import numpy as np
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from agents.scoring.criteria import Criterion, criteria_of, with_fit
 from agents.scoring.facts import load_facts
@@ -35,6 +35,10 @@ BEST = """
 """
 NEVER = (Status.DISSOLVED,)
 NOT_UNASKED = (Status.INSOLVENT, Status.STRIKE_OFF_PROPOSED)
+# How a shell says that it is one: by the kind of its last accounts, or by codes of dormant and of non-trading companies
+# (those of four digits are of the classification of 2003) and no others.
+DORMANT_ACCOUNTS = "DORMANT"
+DORMANT_CODES = ["99999", "74990", "9999", "7499"]
 # Hosts of many companies' pages: to share one means nothing.
 SHARED_HOSTS = frozenset(
     {"facebook.com", "m.facebook.com", "instagram.com", "linkedin.com", "uk.linkedin.com", "twitter.com", "x.com",
@@ -43,21 +47,18 @@ SHARED_HOSTS = frozenset(
 
 
 def eligible(filters: Filters) -> BusinessQuerySet:
-    """Companies that pass the hard filters. Dissolved ones never do; those in trouble only if their status is named."""
+    """Companies that pass the hard filters. Dissolved ones never do; those in trouble only if their status is named,
+    and shells only if dormant ones are asked for."""
     found = filter_businesses(filters.values()).exclude(status__in=NEVER)
+    if not filters.dormant:
+        found = found.exclude(accounts_category=DORMANT_ACCOUNTS)
+        found = found.filter(Q(sic_codes=[]) | ~Q(sic_codes__contained_by=DORMANT_CODES))
     return found if filters.status else found.exclude(status__in=NOT_UNASKED)
 
 
 def on_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
-    return candidates.filter(Exists(_entries(org, watchlist)))
-
-
-def off_watchlist(candidates: BusinessQuerySet, org: Organization, watchlist: UUID) -> BusinessQuerySet:
-    return candidates.filter(~Exists(_entries(org, watchlist)))
-
-
-def _entries(org: Organization, watchlist: UUID) -> Any:
-    return WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
+    entries = WatchlistEntry.objects.for_org(org).filter(watchlist=watchlist, business=OuterRef("pk"))
+    return candidates.filter(Exists(entries))
 
 
 def shortlist(
@@ -108,7 +109,11 @@ def score_businesses(
         chunk = ordered[start : start + CHUNK]
         loaded = load_facts(org, chunk, day=day, similarities=meaning.similarities(chunk))
         scores.extend(score_company(facts, criteria, weights, day) for facts in loaded)
-    return sorted(scores, key=lambda one: (-one.score, -one.confidence, one.business_id))
+    return sorted(scores, key=best_first)
+
+
+def best_first(score: Score) -> tuple[float, float, UUID]:
+    return (-score.score, -score.confidence, score.business_id)
 
 
 def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> list[Score]:
@@ -117,34 +122,41 @@ def diverse(scores: Sequence[Score], count: int, *, spread: float = 0.15) -> lis
     Each next one is that of the highest (1 - spread) * score/100 - spread * its greatest likeness to one chosen before
     (Carbonell & Goldstein, SIGIR 1998). Likeness is the cosine of vectors; 0 without one.
     """
-    pool = list(scores[: 4 * count])
-    ids = [one.business_id for one in pool]
-    rows = Business.objects.filter(pk__in=ids).values_list("pk", "domain", "embedding", "embedding_model")
-    groups: dict[UUID, str] = {}
-    units: dict[UUID, tuple[str, Any]] = {}
-    for pk, domain, vector, model in rows:
-        groups[pk] = "" if domain in SHARED_HOSTS else domain
-        if vector is not None:
-            wide = np.asarray(vector, dtype=np.float64)
-            units[pk] = (model, wide / np.linalg.norm(wide))
+    pool = _one_of_each_website(scores)[: 4 * count]
+    units = _units([one.business_id for one in pool])
     chosen: list[Score] = []
-    domains: set[str] = set()
-    likeness = dict.fromkeys(ids, 0.0)
+    likeness = {one.business_id: 0.0 for one in pool}
     while pool and len(chosen) < count:
         best = max(
             pool,
             key=lambda one: ((1 - spread) * one.score / 100 - spread * likeness[one.business_id], -one.business_id.int),
         )
         pool.remove(best)
-        group = groups.get(best.business_id, "")
-        if group and group in domains:
-            continue
         chosen.append(best)
-        domains.add(group)
         for other in pool:
             alike = _alike(units.get(best.business_id), units.get(other.business_id))
             likeness[other.business_id] = max(likeness[other.business_id], alike)
     return sorted(chosen, key=lambda one: (-one.score, one.business_id))
+
+
+def _one_of_each_website(scores: Sequence[Score]) -> list[Score]:
+    """The first of each group that shares one: before the pool is cut, so that no group fills it."""
+    ids = [one.business_id for one in scores]
+    domains = dict(Business.objects.filter(pk__in=ids).exclude(domain__in=SHARED_HOSTS).values_list("pk", "domain"))
+    first: dict[str | UUID, Score] = {}
+    for one in scores:
+        first.setdefault(domains.get(one.business_id) or one.business_id, one)
+    return list(first.values())
+
+
+def _units(ids: Collection[UUID]) -> dict[UUID, tuple[str, Any]]:
+    """The model and the vector, of length 1, of those that have one."""
+    found: dict[UUID, tuple[str, Any]] = {}
+    rows = Business.objects.filter(pk__in=ids, embedding__isnull=False)
+    for pk, vector, model in rows.values_list("pk", "embedding", "embedding_model"):
+        wide = np.asarray(vector, dtype=np.float64)
+        found[pk] = (model, wide / np.linalg.norm(wide))
+    return found
 
 
 def _alike(one: tuple[str, Any] | None, other: tuple[str, Any] | None) -> float:

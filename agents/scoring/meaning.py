@@ -102,8 +102,9 @@ def meaning_of(icp: Icp, provider: EmbeddingProvider | None = None) -> Meaning:
         except (NotConfigured, PermanentError, SkipItemError) as error:
             notes.append(f"The description is not compared: {error.message}")
         else:
-            # The calibrated threshold is the least likeness worth showing: twice that is taken for full.
-            full = min(1.0, 2 * provider.default_threshold)
+            # The calibrated threshold is the least likeness worth showing. At twice that, the best of most profiles
+            # were all full, and in no order; thrice is beyond what is measured of companies that a text means.
+            full = min(1.0, 3 * provider.default_threshold)
             targets.append(Target("text", vector, full, "like the description"))
     if icp.examples:
         target = _of_examples(icp.examples, icp.counter_examples, provider.model)

@@ -14,7 +14,7 @@ from businesses.sic import MIN_PREFIX, codes_with_prefix
 from embeddings.search import MAX_QUERY
 from oppspot.core.errors import InvalidInput
 
-FORMULA = "1"  # changes with what a score means: older scorecards are then not compared with newer ones
+FORMULA = "2"  # changes with what a score means: older scorecards are then not compared with newer ones
 MAX_COMPANIES = 25  # examples, and as many counter-examples
 MAX_LISTED = 50  # of codes, areas, towns
 MAX_AGE = 500  # years
@@ -142,6 +142,10 @@ class Filters(_Section):
     incorporated_to: Annotated[
         str, Field(title="Incorporated to", description="A day: 2024-12-31.", pattern=r"^(\d{4}-\d\d-\d\d)?$")
     ] = ""
+    dormant: Annotated[
+        bool,
+        Field(title="Dormant, too", description="Also shells, which say that they are dormant or not trading."),
+    ] = False
 
     @model_validator(mode="after")
     def _valid(self) -> Self:
@@ -152,8 +156,8 @@ class Filters(_Section):
         return self
 
     def values(self) -> dict[str, Any]:
-        """As `filter_businesses` takes them."""
-        found = {name: value for name, value in self.model_dump(mode="json").items() if value}
+        """As `filter_businesses` takes them: all but `dormant`, which it does not know."""
+        found = {name: value for name, value in self.model_dump(mode="json", exclude={"dormant"}).items() if value}
         if any("," in text for value in found.values() if isinstance(value, list) for text in value):
             raise InvalidInput("A value holds a comma.")  # they are joined by commas
         return found

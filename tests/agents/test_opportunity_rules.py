@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -14,7 +15,7 @@ from agents.kinds.opportunity_bot import OpportunityParams, find_opportunities
 from agents.models import Opportunity, Scorecard
 from agents.scoring.candidates import score_businesses, shortlist
 from agents.scoring.facts import Facts
-from agents.scoring.meaning import Meaning
+from agents.scoring.meaning import Meaning, meaning_of
 from agents.scoring.profile import Icp, Weights
 from agents.scoring.scores import Score, next_year_end, score_company
 from businesses.imports import import_tabular
@@ -86,6 +87,58 @@ def test_nor_is_what_shares_a_website_with_a_customer(org_a: Organization, org_b
     assert found_by(org_a) == []
     assert set(found_by(org_b)) <= {"Customer", "Sister"}
     assert len(found_by(org_b)) == 1
+
+
+def test_nor_is_what_shares_one_with_a_known_company_or_an_example(org_a: Organization) -> None:
+    customers = Watchlist.objects.for_org(org_a).create(org=org_a, name="Customers")
+    customer = make_business("Customer", website="https://group.example")
+    WatchlistEntry.objects.for_org(org_a).create(org=org_a, watchlist=customers, business=customer)
+    example = make_business("Example", website="https://liked.example")
+    make_business("Sister", website="https://www.group.example/uk")
+    make_business("Cousin", website="https://liked.example/uk")
+    make_business("Other", website="https://other.example")
+    assert set(found_by(org_a)) > {"Other"}
+    assert found_by(org_a, exclude=str(customers.pk), icp={"examples": [str(example.pk)]}) == ["Other"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "is_shell"),
+    [
+        ({"accounts_category": "DORMANT", "sic_codes": ["62012"]}, True),
+        ({"sic_codes": ["99999"]}, True),
+        ({"sic_codes": ["74990", "7499"]}, True),
+        ({"sic_codes": ["74990", "62012"]}, False),  # it says what it does, too
+        ({"sic_codes": []}, False),
+        ({"accounts_category": "NO ACCOUNTS FILED"}, False),  # it may be new
+    ],
+)
+def test_shells_are_found_only_if_they_are_asked_for(
+    org_a: Organization, fields: dict[str, Any], is_shell: bool
+) -> None:
+    make_business("One", **fields)
+    assert found_by(org_a) == ([] if is_shell else ["One"])
+    assert found_by(org_a, filters={"dormant": True}) == ["One"]
+
+
+def test_a_group_does_not_fill_the_pool(org_a: Organization) -> None:
+    for number in range(9):
+        make_business(f"Of the group {number}", website=f"https://group.example/{number}", town="Leeds")
+    make_business("Other", website="https://other.example")
+    found = found_by(org_a, icp={"towns": ["Leeds"]}, max_opportunities=2)
+    assert len(found) == 2
+    assert "Other" in found
+
+
+def test_the_best_by_meaning_are_not_all_full(org_a: Organization) -> None:
+    """A company is as alike as its words are; at twice the threshold, and above it, the nearer one is still first."""
+    # Of equals, that of the smaller id would be the first.
+    middling = make_business("Middling", id=UUID(int=1), description="craft beer brewer for pubs of many towns")
+    near = make_business("Near", id=UUID(int=2), description="craft beer brewer for pubs")
+    generate_embeddings(provider=get_provider())
+    meaning = meaning_of(Icp(text="craft beer brewer"))
+    alike = meaning.similarities([middling.pk, near.pk])
+    assert alike[near.pk]["text"] > alike[middling.pk]["text"] > 2 * get_provider().default_threshold
+    assert found_by(org_a, icp={"text": "craft beer brewer"}) == ["Near", "Middling"]
 
 
 def test_pages_on_one_host_are_of_many_companies(org_a: Organization) -> None:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.evaluation.base import CASES, Evaluation, Measure
 
-KINDS = ("scout_agent", "scoring_agent", "relationship_agent")
+KINDS = ("scout_agent", "scoring_agent", "opportunity_bot", "relationship_agent")
 
 
 class Command(BaseCommand):
@@ -54,5 +54,8 @@ class Command(BaseCommand):
 def _told(one: Measure) -> str:
     value = "none" if one.value is None else f"{one.value:.2f}"
     text = f"{one.name} {value} [{one.interval[0]:.2f}, {one.interval[1]:.2f}] of {one.cases}"
-    told = (f"{name} {'none' if value is None else f'{value:.2f}'}" for name, value in one.baselines.items())
-    return text + "".join(f"; {each}" for each in told)
+    for name, known in one.baselines.items():
+        text += f"; {name} {'none' if known is None else f'{known:.2f}'}"
+        if name in one.ahead:
+            text += " (ahead by {:.2f} to {:.2f})".format(*one.ahead[name])
+    return text
