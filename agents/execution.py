@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 import structlog
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
 
 from agents.base import Kind, Outcome, Subject
@@ -59,7 +61,7 @@ def _conclude(ctx: ExecutionContext[Any, Any], outcome: Outcome) -> str:
                 channel_ids=ctx.params.notify,
                 subject=f"{ctx.agent.name}: {outcome.news[0]}"[:150],
                 lines=list(outcome.news),
-                link=f"/admin/agents/agentexecution/{execution.pk}/change/",
+                link=f"{settings.PUBLIC_URL}{reverse('admin:agents_agentexecution_change', args=[execution.pk])}",
                 dedupe_key=f"execution:{execution.pk}",
             )
     return outcome.failure

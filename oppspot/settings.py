@@ -26,6 +26,7 @@ SECRET_KEY = env.str("SECRET_KEY", default="") or load_or_create_secret_key(DATA
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])  # earlier ones, still accepted and signed with
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")  # that links in messages begin with
 
 INSTALLED_APPS = [
     "unfold",

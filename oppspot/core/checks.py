@@ -49,6 +49,10 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     if settings.DATABASE_POOL_SIZE < 0:
         hint = "Set the number of connections of a process, or 0 for no pool."
         messages.append(Error("DATABASE_POOL_SIZE is negative.", hint=hint, id="oppspot.E006"))
+    public = urlsplit(settings.PUBLIC_URL)
+    if public.scheme not in {"http", "https"} or not public.netloc or public.query or public.fragment:
+        hint = "Write it as https://oppspot.example."
+        messages.append(Error("PUBLIC_URL is no address of a site.", hint=hint, id="oppspot.E011"))
     if settings.LOG_FORMAT not in {"console", "json"}:
         hint = "Set LOG_FORMAT to console or json."
         messages.append(Error(f"LOG_FORMAT={settings.LOG_FORMAT!r} is unknown.", hint=hint, id="oppspot.E007"))

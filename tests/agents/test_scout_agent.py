@@ -67,6 +67,7 @@ def test_events_become_signals_and_a_second_pass_adds_none(org_a: Organization) 
     assert signal.detected_by == f"scout_agent:{agent.pk}"
     delivery = Delivery.objects.for_org(org_a).get()
     assert "Acme Robotics Ltd: Funding round (" in delivery.subject
+    assert f"http://127.0.0.1:8000/admin/agents/agentexecution/{first.pk}/change/" in delivery.body
     agent.refresh_from_db()
     assert agent.state["watermark"] == found["until"]
     again = output_of(execute(agent))

@@ -29,6 +29,10 @@ def test_the_defaults_are_fine() -> None:
     [
         ("DATABASE_URL", "mysql://localhost/x", ["oppspot.E005"]),
         ("DATABASE_URL", "postgresql://localhost/x", []),
+        ("PUBLIC_URL", "https://oppspot.example", []),
+        ("PUBLIC_URL", "https://example.org/oppspot", []),
+        ("PUBLIC_URL", "oppspot.example", ["oppspot.E011"]),
+        ("PUBLIC_URL", "javascript:alert(1)", ["oppspot.E011"]),
         ("DATABASE_POOL_SIZE", -1, ["oppspot.E006"]),
         ("DATABASE_POOL_SIZE", 0, []),
         ("LOG_FORMAT", "xml", ["oppspot.E007"]),
