@@ -113,11 +113,11 @@ def _mode(rewritten: dict[str, Any]) -> Mode:
 
 def json_of(written: Written) -> dict[str, Any]:
     evidence = [{**each.as_json(), "data": dict(each.data)} for each in written.evidence]
-    claims = [[claim.text, list(claim.evidence)] for claim in written.claims]
+    claims = [[claim.text, list(claim.evidence), claim.place] for claim in written.claims]
     return {**asdict(written), "evidence": evidence, "claims": claims}
 
 
 def written_of(stored: dict[str, Any]) -> Written:
     """The text that `json_of` stored."""
-    claims = tuple(Claim(text, tuple(ids)) for text, ids in stored["claims"])
+    claims = tuple(Claim(text, tuple(ids), place) for text, ids, place in stored["claims"])
     return Written(**{**stored, "claims": claims, "evidence": tuple(Evidence(**each) for each in stored["evidence"])})
