@@ -9,7 +9,7 @@ from uuid import UUID
 
 from agents.base import Evidence
 from agents.context import ExecutionContext
-from agents.drafts import save_draft
+from agents.drafts import facts_sha256, save_draft
 from agents.models import Mode, Opportunity
 from agents.suppression import DoNotContact, suppressed
 from agents.writing.compose import NothingFits, Settings, compose
@@ -92,7 +92,8 @@ def save_step(ctx: Context, job: Job, composed: dict[str, Any], rewritten: dict[
         saved = save_draft(
             agent=ctx.agent, execution=ctx.execution, business=job.business, opportunity=opportunity,
             channel=job.channel, tone=job.settings.tone, recipient=job.recipient, written=written,
-            mode=_mode(rewritten), settings=settings, warnings=check_draft(written, today=job.today),
+            facts=facts_sha256(written_of(composed), settings), mode=_mode(rewritten),
+            warnings=check_draft(written, today=job.today),
         )  # fmt: skip
     except (DoNotContact, NoSuchRecipient) as error:
         return {"refused": error.message}
