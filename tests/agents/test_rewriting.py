@@ -33,7 +33,7 @@ def original(place: str) -> Original:
 
 
 def part(place: str, text: str, *evidence: str) -> Part:
-    return Part(place=place, text=text, evidence=list(evidence))  # type: ignore[arg-type]
+    return Part(place=place, text=text, evidence=list(evidence))
 
 
 def rewritten(*parts: Part, form: Form = "email") -> Rewritten:
