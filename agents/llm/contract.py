@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from pydantic import BaseModel
 
+from agents.llm.loading import whole
 from oppspot.core.errors import NotConfigured, OppspotError, PermanentError
 
 if TYPE_CHECKING:
@@ -85,8 +86,9 @@ class LLM:
         """
         if not self.is_configured:
             raise NotConfigured("No language model is configured.", hint="Set LLM_API_KEY.")
-        from agents.llm.asking import ask  # the openai client takes a second to import
-        from agents.llm.question import Question
+        with whole("openai"):
+            from agents.llm.asking import ask  # the openai client takes a second to import
+            from agents.llm.question import Question
 
         question = Question(
             prompt=prompt, schema=schema, facts=dict(facts or {}), untrusted=tuple(untrusted), temperature=temperature,
