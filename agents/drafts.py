@@ -11,6 +11,7 @@ from typing import Any
 
 import structlog
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from agents.base import Evidence
@@ -71,6 +72,34 @@ def facts_sha256(written: Written, settings: Mapping[str, Any]) -> str:
     return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
+def drafts_to(*, agent: Agent, business: Business, channel: str, recipient: Recipient) -> QuerySet[Draft]:
+    """What the agent ever wrote to the recipient by this way."""
+    found: QuerySet[Draft] = Draft.objects.for_org(agent.org).filter(
+        agent=agent, business=business, channel=channel, recipient_key=recipient.key
+    )
+    return found
+
+
+def standing(drafts: QuerySet[Draft], *, facts: str, mode: Mode) -> Saved | None:
+    """The one of `drafts` that stays as it is although a text of these facts was, or would be, written in this mode.
+
+    A draft that a person approved or edited stands; so does one that was exported or rejected, while nothing that is
+    known has changed. Words of a language model are not given up for a template's that tell the same.
+    """
+    present = drafts.filter(status__in=OPEN).first()
+    if present is None:
+        closed = drafts.order_by("-id").first()
+        if closed is None or closed.facts_sha256 != facts:
+            return None
+        return Saved(closed, "kept", f"It was {closed.status}, and nothing new is known.")
+    if present.status == DraftStatus.APPROVED:
+        return Saved(present, "kept", "It is approved.")
+    if present.edited_by:
+        return Saved(present, "kept", "It was edited by a person.")
+    is_same = present.facts_sha256 == facts and present.mode in {mode, Mode.LLM}
+    return Saved(present, "unchanged") if is_same else None
+
+
 def save_draft(
     *,
     agent: Agent,
@@ -81,37 +110,23 @@ def save_draft(
     tone: str,
     recipient: Recipient,
     written: Written,
+    facts: str,
     mode: Mode,
-    settings: Mapping[str, Any],
     warnings: Sequence[Violation] = (),
 ) -> Saved:
-    """Keep a text as the one open draft of the agent to the recipient. Raises `DoNotContact`.
-
-    A draft that a person approved or edited stays as it is; so does one that was exported or rejected, while nothing
-    that is known has changed.
-    """
+    """Keep a text, written from `facts`, as the one open draft of the agent to the recipient, unless one stands: see
+    `standing`. Raises `DoNotContact`."""
     org = agent.org
     check_contact(org=org, business=business)
     with transaction.atomic():
         Agent.objects.for_org(org).select_for_update(no_key=True).get(pk=agent.pk)
-        drafts = Draft.objects.for_org(org).select_for_update().filter(
-            agent=agent, business=business, channel=channel, recipient_key=recipient.key
-        )  # fmt: skip
-        facts = facts_sha256(written, settings)
+        drafts = drafts_to(agent=agent, business=business, channel=channel, recipient=recipient).select_for_update()
+        if saved := standing(drafts, facts=facts, mode=mode):
+            return saved
         present: Draft | None = drafts.filter(status__in=OPEN).first()
-        if present is None:
-            closed = drafts.order_by("-id").first()
-            if closed is not None and closed.facts_sha256 == facts:
-                return Saved(closed, "kept", f"It was {closed.status}, and nothing new is known.")
-        elif present.status == DraftStatus.APPROVED:
-            return Saved(present, "kept", "It is approved.")
-        elif present.edited_by:
-            return Saved(present, "kept", "It was edited by a person.")
         draft = present or Draft(
             org=org, agent=agent, business=business, channel=channel, recipient_key=recipient.key, version=0
         )
-        if present is not None and (present.facts_sha256, present.mode) == (facts, mode):
-            return Saved(present, "unchanged")
         draft.execution, draft.opportunity, draft.tone, draft.form = execution, opportunity, tone, written.form
         draft.recipient_name, draft.recipient_role = (visible(text)[:200] for text in (recipient.name, recipient.role))
         draft.subject, draft.body, draft.reason, draft.template = (

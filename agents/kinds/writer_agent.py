@@ -8,16 +8,17 @@ from pydantic import AfterValidator, Field, model_validator
 
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
+from agents.llm import BudgetExceeded
 from agents.models import Opportunity, OpportunityStatus
 from agents.models.drafts import OPEN, Draft
 from agents.references import BusinessId, OpportunityId, Refers
 from agents.writing.compose import Settings
-from agents.writing.jobs import Job, Result, compose_step, mode_of, save_step
+from agents.writing.jobs import Job, Result, compose_step, mode_of, rewrite_step, save_step
 from agents.writing.parts import Form, Tone
 from agents.writing.phrases import banned_in, placeholders_in
 from agents.writing.slots import length_of
 from businesses.models import Business
-from oppspot.core.errors import PermanentError
+from oppspot.core.errors import NotConfigured, OppspotError, PermanentError
 
 OfficerId = Annotated[int, Refers("businesses.Officer", "officer")]
 Channel = Literal["email", "linkedin", "call"]
@@ -88,10 +89,16 @@ class WriterAgent(Kind[WriterParams, WriterInput]):
 
     def run(self, ctx: ExecutionContext[WriterParams, WriterInput]) -> Outcome:
         chosen = ctx.step("choose", lambda: _choose(ctx))
-        results = []
+        results: list[Result] = []
+        stopped: OppspotError | None = None
         for place, job in enumerate(chosen, 1):
-            results.append(_write(ctx, _job(ctx, job), f"-{place}" if len(chosen) > 1 else ""))
+            try:
+                results.append(_write(ctx, _job(ctx, job), f"-{place}" if len(chosen) > 1 else ""))
+            except (BudgetExceeded, NotConfigured) as error:
+                stopped = stopped or error
             ctx.progress(place, len(chosen))
+        if stopped:  # with each draft written: a retry goes on from there
+            raise stopped
         return _outcome(results)
 
     def input_for_subject(self, subject: Subject) -> dict[str, Any]:
@@ -146,11 +153,22 @@ def _job(ctx: ExecutionContext[WriterParams, WriterInput], chosen: Mapping[str, 
 
 
 def _write(ctx: ExecutionContext[WriterParams, WriterInput], job: Job, mark: str) -> Result:
-    """Compose and save, each a step; a refusal at either is a result."""
+    """Compose, have a language model give other words if there is one, and save, each a step; a refusal is a result.
+
+    Raises `BudgetExceeded` and `NotConfigured` when the model may not be asked: the template's text is a draft by then,
+    and a retry of the execution asks.
+    """
     composed = ctx.step(f"compose{mark}", lambda: compose_step(ctx, job), inputs={"company": str(job.business.pk)})
     if "refused" in composed:
         return Result(job, composed, {}, {})
     rewritten: dict[str, Any] = {}
+    if ctx.llm.is_configured:
+        try:
+            rewritten = ctx.step(f"rewrite{mark}", lambda: rewrite_step(ctx, job, composed), transactional=False)
+        except (BudgetExceeded, NotConfigured) as error:
+            without = {"fallback": error.message}
+            ctx.step(f"save as composed{mark}", lambda: save_step(ctx, job, composed, without))
+            raise
     saved = ctx.step(f"save{mark}", lambda: save_step(ctx, job, composed, rewritten))
     return Result(job, composed, rewritten, saved)
 
@@ -164,7 +182,7 @@ def _outcome(results: list[Result]) -> Outcome:
             "results": [result.shown for result in results],
             "written": len(new),
             "not_written": len(results) - len(written),
-            "variants_dropped": sum(result.rewritten.get("dropped", 0) for result in results),
+            "variants_dropped": sum(len(result.rewritten.get("dropped", ())) for result in results),
         },
         items_processed=len(results),
         mode=mode_of(results),

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.conf import settings
 from pydantic import BaseModel
 
+from agents.llm.loading import whole
 from oppspot.core.errors import NotConfigured, OppspotError, PermanentError
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ class LLM:
         return self._answer(question)
 
     def _answer(self, question: "Question[M]") -> Answer[M]:
-        from agents.llm.asking import ask  # the openai client takes a second to import
+        with whole("openai"):
+            from agents.llm.asking import ask  # the openai client takes a second to import
 
         return ask(self._ctx, question)

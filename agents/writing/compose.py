@@ -49,12 +49,6 @@ class Settings:
     seed: str = ""  # by which variants are chosen
 
 
-@dataclass(frozen=True)
-class Placed:
-    place: str
-    claim: Claim
-
-
 def compose(facts: Facts, settings: Settings) -> Written:
     """A text that passes every lint. Raises `NothingFits`."""
     last: list[Violation] = []
@@ -81,12 +75,11 @@ def _plans(form: Form) -> Iterator[set[str]]:
         yield set(kept)
 
 
-def _filled(signal: SignalFact | None, known: Known, settings: Settings, kept: set[str]) -> list[Placed]:
-    found: list[Placed] = []
+def _filled(signal: SignalFact | None, known: Known, settings: Settings, kept: set[str]) -> list[Claim]:
+    found: list[Claim] = []
     for place in PLACES[settings.form]:
         if place in kept:
-            claims = _claims_of(place, signal, known, settings)
-            found += [Placed(place, claim) for claim in claims[: MAX_FACTS if place == "fact" else 1]]
+            found += _claims_of(place, signal, known, settings)[: MAX_FACTS if place == "fact" else 1]
     return found
 
 
@@ -103,7 +96,7 @@ def _claims_of(place: str, signal: SignalFact | None, known: Known, settings: Se
             usable = usable[:1]  # the same news, told more and less exactly
         for part in usable:
             text, evidence = filled(_variant(part, settings), known.values)
-            claims.append(Claim(text, tuple(evidence)))
+            claims.append(Claim(text, tuple(evidence), place))
     return claims
 
 
@@ -118,49 +111,50 @@ def _variant(part: Part, settings: Settings) -> str:
     return variants[int.from_bytes(digest[:8]) % len(variants)]
 
 
-def _written(placed: list[Placed], signal: SignalFact | None, known: Known, settings: Settings) -> Written:
+def _written(claims: list[Claim], signal: SignalFact | None, known: Known, settings: Settings) -> Written:
     versions = [f"{templates.name}@{templates.version}" for templates in _sources(signal)]
-    claims = tuple(one.claim for one in placed)
     is_used = any("s1" in claim.evidence for claim in claims)
     return Written(
-        settings.form, subject_of(placed), body_of(settings.form, placed), claims,
-        evidence_of(claims, known.evidence), template=versions[0],
+        settings.form, _subject(claims), _body(settings.form, claims), tuple(claims),
+        _evidence(claims, known.evidence), template=versions[0],
         reason=f"{signal.type}.{signal.rule}" if signal and is_used else PROFILE,
     )  # fmt: skip
 
 
-def evidence_of(claims: Sequence[Claim], evidence: Mapping[str, Evidence]) -> tuple[Evidence, ...]:
+def with_claims(written: Written, claims: Sequence[Claim]) -> Written:
+    """The same text with other words in some of its places."""
+    known = {each.id: each for each in written.evidence}
+    return replace(
+        written, subject=_subject(claims), body=_body(written.form, claims), claims=tuple(claims),
+        evidence=_evidence(claims, known),
+    )  # fmt: skip
+
+
+def _evidence(claims: Sequence[Claim], evidence: Mapping[str, Evidence]) -> tuple[Evidence, ...]:
     """What is cited, each once, in the order of the text."""
     ids = dict.fromkeys(key for claim in claims for key in claim.evidence)
     return tuple(evidence[key] for key in ids if key in evidence)
 
 
-def subject_of(placed: Sequence[Placed]) -> str:
-    return next((one.claim.text for one in placed if one.place == "subject"), "")
+def _subject(claims: Sequence[Claim]) -> str:
+    return next((claim.text for claim in claims if claim.place == "subject"), "")
 
 
-def body_of(form: str, placed: Sequence[Placed]) -> str:
+def _body(form: str, claims: Sequence[Claim]) -> str:
     """The body, laid out as its form asks for."""
     if form == "call":
-        return _notes(placed)
+        return _notes(claims)
     if form == "note":
-        return " ".join(one.claim.text for one in placed)
+        return " ".join(claim.text for claim in claims)
     blocks = [("greeting",), ("reason", "context"), ("offer", "question"), ("closing",)]
-    found = [" ".join(one.claim.text for one in placed if one.place in block) for block in blocks]
+    found = [" ".join(claim.text for claim in claims if claim.place in block) for block in blocks]
     return "\n\n".join(block for block in found if block)
 
 
-def _notes(placed: Sequence[Placed]) -> str:
+def _notes(claims: Sequence[Claim]) -> str:
     blocks = (("Opening", {"opener"}), ("Facts", {"fact"}), ("Questions", {"ask", "ask_more"}), ("Offer", {"pitch"}))
     shown: list[str] = []
     for title, places in blocks:
-        if lines := [f"- {one.claim.text}" for one in placed if one.place in places]:
+        if lines := [f"- {claim.text}" for claim in claims if claim.place in places]:
             shown.append("\n".join([f"{title}:", *lines]))
     return "\n\n".join(shown)
-
-
-def with_claims(
-    written: Written, claims: Sequence[Claim], subject: str, body: str, known: Mapping[str, Evidence]
-) -> Written:
-    """The same text in other words."""
-    return replace(written, claims=tuple(claims), subject=subject, body=body, evidence=evidence_of(claims, known))

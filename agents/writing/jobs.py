@@ -9,7 +9,7 @@ from uuid import UUID
 
 from agents.base import Evidence
 from agents.context import ExecutionContext
-from agents.drafts import save_draft
+from agents.drafts import drafts_to, facts_sha256, save_draft, standing
 from agents.models import Mode, Opportunity
 from agents.suppression import DoNotContact, suppressed
 from agents.writing.compose import NothingFits, Settings, compose
@@ -17,6 +17,7 @@ from agents.writing.facts import Recipient
 from agents.writing.lints import Claim, Written, check_draft
 from agents.writing.reading import NoSuchRecipient, facts_of, named, officer_of
 from agents.writing.refusing import refusal
+from agents.writing.rewriting import rewrite
 from businesses.models import Business
 
 Context = ExecutionContext[Any, Any]
@@ -62,9 +63,8 @@ class Result:
         reason = self.composed.get("refused") or self.saved.get("refused", "")
         told: dict[str, Any] = {"company": str(self.job.business.pk)}
         told |= {key: self.saved[key] for key in ("draft", "result", "note") if key in self.saved}
-        fallback: dict[str, Any] = {"fallback": self.rewritten["fallback"]} if self.rewritten.get("fallback") else {}
-        not_written: dict[str, Any] = {"not_written": reason} if reason else {}
-        return told | fallback | not_written
+        told |= {key: self.rewritten[key] for key in ("fallback", "dropped") if self.rewritten.get(key)}
+        return told | ({"not_written": reason} if reason else {})
 
 
 def compose_step(ctx: Context, job: Job) -> dict[str, Any]:
@@ -81,22 +81,52 @@ def compose_step(ctx: Context, job: Job) -> dict[str, Any]:
         return {"refused": f"No text keeps to the rules: {error}"[:500]}
 
 
+def rewrite_step(ctx: Context, job: Job, composed: dict[str, Any]) -> dict[str, Any]:
+    """The text in a language model's words, or why there are none; empty when nobody needs to be asked: what is
+    written already stands, or nothing will be.
+
+    Raises `BudgetExceeded`, `RetryableError` and `NotConfigured`, as the model's module does.
+    """
+    written = written_of(composed)
+    if _is_settled(ctx, job, facts_sha256(written, _settings(job))):
+        return {}
+    found = rewrite(ctx.llm, written, job.settings, today=job.today)
+    dropped = [asdict(one) for one in found.dropped]
+    if found.written is None:
+        return {"fallback": found.failure, "dropped": dropped}
+    return {"written": json_of(found.written), "dropped": dropped}
+
+
+def _is_settled(ctx: Context, job: Job, facts: str) -> bool:
+    try:
+        drafts = drafts_to(agent=ctx.agent, business=job.business, channel=job.channel, recipient=job.recipient)
+    except NoSuchRecipient:
+        return True
+    reason = suppressed(org=ctx.org, business=job.business) or refusal(ctx.org, job.business)
+    return bool(reason) or standing(drafts, facts=facts, mode=Mode.LLM) is not None
+
+
 def save_step(ctx: Context, job: Job, composed: dict[str, Any], rewritten: dict[str, Any]) -> dict[str, Any]:
     """Keep it, unless something came in the way since it was composed."""
     if reason := refusal(ctx.org, job.business):
         return {"refused": reason}
-    written = written_of(rewritten["written"] if rewritten.get("written") else composed)
-    settings = {key: value for key, value in asdict(job.settings).items() if key != "seed"}
+    written = written_of(rewritten.get("written") or composed)
     opportunity = Opportunity.objects.for_org(ctx.org).filter(pk=job.opportunity_id).first()
     try:
         saved = save_draft(
             agent=ctx.agent, execution=ctx.execution, business=job.business, opportunity=opportunity,
             channel=job.channel, tone=job.settings.tone, recipient=job.recipient, written=written,
-            mode=_mode(rewritten), settings=settings, warnings=check_draft(written, today=job.today),
+            facts=facts_sha256(written_of(composed), _settings(job)), mode=_mode(rewritten),
+            warnings=check_draft(written, today=job.today),
         )  # fmt: skip
     except (DoNotContact, NoSuchRecipient) as error:
         return {"refused": error.message}
     return {"draft": str(saved.draft.pk), "result": saved.result, "note": saved.note}
+
+
+def _settings(job: Job) -> dict[str, Any]:
+    """What of the settings a text depends on: which of the variants was chosen changes nothing that is told."""
+    return {key: value for key, value in asdict(job.settings).items() if key != "seed"}
 
 
 def mode_of(results: Sequence[Result]) -> Mode:
@@ -113,11 +143,11 @@ def _mode(rewritten: dict[str, Any]) -> Mode:
 
 def json_of(written: Written) -> dict[str, Any]:
     evidence = [{**each.as_json(), "data": dict(each.data)} for each in written.evidence]
-    claims = [[claim.text, list(claim.evidence)] for claim in written.claims]
+    claims = [[claim.text, list(claim.evidence), claim.place] for claim in written.claims]
     return {**asdict(written), "evidence": evidence, "claims": claims}
 
 
 def written_of(stored: dict[str, Any]) -> Written:
     """The text that `json_of` stored."""
-    claims = tuple(Claim(text, tuple(ids)) for text, ids in stored["claims"])
+    claims = tuple(Claim(text, tuple(ids), place) for text, ids, place in stored["claims"])
     return Written(**{**stored, "claims": claims, "evidence": tuple(Evidence(**each) for each in stored["evidence"])})

@@ -44,6 +44,7 @@ class Claim:
 
     text: str
     evidence: tuple[str, ...] = ()
+    place: str = ""  # of the text, as templates name it
 
 
 @dataclass(frozen=True)

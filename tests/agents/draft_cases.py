@@ -4,7 +4,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from agents.drafts import Saved, save_draft
+from agents.drafts import Saved, facts_sha256, save_draft
 from agents.models import Agent, AgentExecution, Mode
 from agents.writing.compose import Settings, compose
 from agents.writing.facts import Facts, Recipient, SignalFact
@@ -22,13 +22,13 @@ def facts_about(business: Business, *, place: str = "Leeds", **values: Any) -> F
     return Facts(today, business.name, source="test", retrieved_on=today, **({"signals": (signal,)} | values))
 
 
-def save(execution: AgentExecution, business: Business, *, recipient: Recipient = NOBODY, **values: Any) -> Saved:
+def save(execution: AgentExecution, business: Business, *, recipient: Recipient = NOBODY,
+         mode: Mode = Mode.DETERMINISTIC, **values: Any) -> Saved:  # fmt: skip
     """What an execution of a writer does at its end."""
-    settings = Settings("email", "plain", sender="Sam Field")
+    written = compose(facts_about(business, **values), Settings("email", "plain", sender="Sam Field"))
     return save_draft(
         agent=execution.agent, execution=execution, business=business, opportunity=None, channel="email", tone="plain",
-        recipient=recipient, written=compose(facts_about(business, **values), settings), mode=Mode.DETERMINISTIC,
-        settings={"tone": "plain"},
+        recipient=recipient, written=written, facts=facts_sha256(written, {"tone": "plain"}), mode=mode,
     )  # fmt: skip
 
 

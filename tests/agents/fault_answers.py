@@ -1,5 +1,6 @@
 """What the server of language models answers each prompt when it means well: from the text that it is shown."""
 
+import json
 import re
 from typing import Any
 
@@ -9,6 +10,7 @@ from tests.agents.llm_server import Handler, Json, LLMServer, instance
 MODEL = "gpt-4.1-mini"
 PRICES = {MODEL: {"in": 0.40, "out": 1.60}}
 QUOTE = "a £3m facility is in place"
+_SENTENCE = re.compile(r'^\{"place": .*\}$', re.MULTILINE)
 _FACT = re.compile(r"^\[(\w+)\] (.+?)\.?$", re.MULTILINE)
 
 
@@ -23,7 +25,20 @@ def say_a_fact(body: Json) -> Any:
     return instance(schema, text=f"{fact[2]} [{fact[1]}]." if fact else "")
 
 
-ANSWERS: dict[str, Handler] = {"scout_news": read_news}
+def rewrite_draft(body: Json) -> Json:
+    """The sentences that are shown, the reason to write with some more words."""
+    told = [json.loads(line) for line in _SENTENCE.findall(body["messages"][1]["content"])]
+    return {
+        "parts": [{"place": one["place"], "evidence": one["evidence"], "text": _in_other_words(one)} for one in told]
+    }
+
+
+def _in_other_words(told: Json) -> str:
+    sentence: str = told["sentence"]
+    return f"{sentence[:-1]}, and thought of writing to you." if told["place"] == "reason" else sentence
+
+
+ANSWERS: dict[str, Handler] = {"scout_news": read_news, "writer_draft": rewrite_draft}
 
 
 def answer_well(server: LLMServer) -> LLMServer:

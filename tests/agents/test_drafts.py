@@ -16,7 +16,7 @@ from agents.drafts import (
     export_draft,
     reject_draft,
 )
-from agents.models import Draft, DraftVersion
+from agents.models import Draft, DraftVersion, Mode
 from agents.suppression import DoNotContact, Wish, add_suppression
 from agents.writing.facts import Recipient
 from agents.writing.reading import officer_of
@@ -222,6 +222,16 @@ def test_a_persons_edit_and_a_rejection_stand(org_a: Organization) -> None:
     with pytest.raises(WrongState):
         reject_draft(draft=draft, by="bob")
     assert save(queue_execution(agent), business).note == "It was rejected, and nothing new is known."
+
+
+def test_words_of_a_language_model_are_not_given_up_for_a_templates(org_a: Organization) -> None:
+    execution, business = queue_execution(make_agent(org_a)), make_business("Acme Ltd")
+    results = [
+        save(execution, business, mode=mode).result
+        for mode in (Mode.DETERMINISTIC, Mode.LLM_FALLBACK, Mode.LLM, Mode.DETERMINISTIC, Mode.LLM_FALLBACK, Mode.LLM)
+    ]
+    assert results == ["new", "updated", "updated", "unchanged", "unchanged", "unchanged"]
+    assert save(execution, business, mode=Mode.LLM_FALLBACK, place="York").result == "updated"
 
 
 def test_nothing_is_saved_for_those_on_the_list(org_a: Organization) -> None:
