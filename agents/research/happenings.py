@@ -12,7 +12,7 @@ MAX_VALUE = 120  # characters of a value
 
 def _value(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(_value(one) for one in value[:5])
+        return ", ".join(filter(None, (_value(one) for one in value[:5])))
     return str(value)[:MAX_VALUE] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
@@ -39,7 +39,10 @@ _DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.NEWS: _named("title"),
     EventKind.WEB_CHANGED: _named("technologies_added", "cities_added"),
 }
-WRITTEN_BY_OTHERS = {EventKind.NEWS: "title", EventKind.JOB_POSTED: "title"}
+WRITTEN_BY_OTHERS: dict[str, tuple[str, ...]] = {
+    EventKind.NEWS: ("title",),
+    EventKind.JOB_POSTED: ("title", "locations"),
+}
 
 
 def title_of(kind: str) -> str:
@@ -47,7 +50,18 @@ def title_of(kind: str) -> str:
 
 
 def details_of(event: EventFacts) -> str:
-    return _DETAILS.get(event.kind, _change)(event.payload if isinstance(event.payload, dict) else {})
+    return _DETAILS.get(event.kind, _change)(payload_in(event))
+
+
+def payload_in(event: EventFacts) -> Mapping[str, Any]:
+    return event.payload if isinstance(event.payload, dict) else {}
+
+
+def quotes_of(event: EventFacts) -> list[str]:
+    """What others wrote, each text as it is stored."""
+    values = [payload_in(event).get(name) for name in WRITTEN_BY_OTHERS.get(event.kind, ())]
+    single = [one for value in values for one in (value[:5] if isinstance(value, list) else [value])]
+    return [text for one in single if (text := _value(one))]
 
 
 def where(event: EventFacts) -> dict[str, Any]:
@@ -58,14 +72,15 @@ def where(event: EventFacts) -> dict[str, Any]:
 
 
 def tell_event(section: Section, event: EventFacts, *, part: str = "") -> None:
-    """The event as a line; a headline is a quote of its own."""
+    """The event as a line; each text that others wrote is a quote of its own."""
     key, label = f"event:{event.pk}", part or title_of(event.kind)
     day = f"on {event.occurred_on.isoformat()}" if event.occurred_on else "on an unknown day"
     details = details_of(event)
-    if event.kind in WRITTEN_BY_OTHERS and details:
+    if quotes := quotes_of(event):
         section.add(key, label, f"{title_of(event.kind).lower()} {day}", [section.cite(
             f"{title_of(event.kind).lower()} {day}", **where(event))])  # fmt: skip
-        section.quote(f"{key}:quote", label, details, **where(event))
+        for place, text in enumerate(quotes):
+            section.quote(f"{key}:quote" if place == 0 else f"{key}:quote:{place}", label, text, **where(event))
         return
     words = f"{title_of(event.kind)} {day}" if part else day
     section.state(key, label, f"{words}: {details}" if details else words, **where(event))

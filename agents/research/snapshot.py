@@ -5,7 +5,8 @@ from typing import Any
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.lines import BETWEEN, CONFLICT, Section
+from agents.research.happenings import payload_in
+from agents.research.lines import BETWEEN, CONFLICT, Section, is_said
 from businesses.models import EventKind
 from businesses.sic import titles
 
@@ -25,19 +26,19 @@ def years_between(start: date, end: date) -> int:
 def snapshot(dossier: Dossier) -> Section:
     section = Section(SectionName.SNAPSHOT, dossier.trust)
     business, where, sources = dossier.business, dossier.profile_source, len(dossier.sources)
-    section.state("name", "Name", business.name, **where)
     for key, part, text in _told(dossier):
-        if text:
+        if is_said(text):
             section.state(key, part, text, **where)
         else:
             section.unknown(key, part, sources)
     section.quote("description", "Description", business.description, **where)
-    if not business.description.strip():
+    if not is_said(business.description):
         section.unknown("description", "Description", sources)
     _officers(section, dossier)
     for before in business.previous_names or []:
         until = f" until {before['changed_on']}" if before.get("changed_on") else ""
-        section.state(f"was:{before.get('name')}", "Former name", f"{before.get('name')}{until}", **where)
+        if name := before.get("name"):
+            section.state(f"was:{name}", "Former name", f"{name}{until}", **where)
     _conflicts(section, dossier)
     for peer in dossier.peers:
         text = f"{peer.name} ({peer.company_number or 'no company number'}), similarity {peer.similarity:.2f}"
@@ -54,17 +55,19 @@ def _told(dossier: Dossier) -> list[tuple[str, str, str]]:
         part
         for part in (business.address_line1, business.address_line2, business.town, business.county, business.postcode,
                      business.country)
-        if part
+        if is_said(part)
     )  # fmt: skip
     status = "" if business.status == "unknown" else business.get_status_display()
     raw = business.status_raw
     charges = "" if business.charges_total is None else _charges(business)
+    industry = [f"{code} {known.get(code, '')}".strip() for code in business.sic_codes if is_said(code)]
     return [
+        ("name", "Name", business.name),
         ("number", "Company number", business.company_number or ""),
         ("status", "Status", f"{status} ({raw})" if status and raw and raw != status else status),
         ("age", "Age", age or (f"founded in {business.founded_year}" if business.founded_year else "")),
         ("type", "Type", business.company_type),
-        ("industry", "Industry", "; ".join(f"{code} {known.get(code, '')}".strip() for code in business.sic_codes)),
+        ("industry", "Industry", "; ".join(industry)),
         ("address", "Address", address),
         ("website", "Website", business.website),
         ("accounts", "Accounts category", business.accounts_category),
@@ -94,7 +97,7 @@ def _conflicts(section: Section, dossier: Dossier) -> None:
     seen: set[str] = set()
     for event in dossier.of_kind(*_COMPARED):
         column, words = _COMPARED[EventKind(event.kind)]
-        after, now = event.payload.get("after"), getattr(dossier.business, column)
+        after, now = payload_in(event).get("after"), getattr(dossier.business, column)
         if event.kind in seen or not isinstance(after, str):
             continue
         seen.add(event.kind)
