@@ -54,7 +54,9 @@ def _funding(section: Section, dossier: Dossier) -> None:
     for part in dossier.scored.contributions:
         signal = part.signal
         amount, currency = signal.signal_data.get("amount"), signal.signal_data.get("currency")
-        if signal.signal_type != "funding_round" or not isinstance(amount, int | float | str) or not amount:
+        if signal.signal_type != "funding_round" or not isinstance(amount, int | float | str):
+            continue
+        if not amount or not is_said(str(amount)):
             continue
         found = True
         money = f"{amount} {currency}" if isinstance(currency, str) else str(amount)

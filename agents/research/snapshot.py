@@ -37,7 +37,8 @@ def snapshot(dossier: Dossier) -> Section:
     _officers(section, dossier)
     for before in business.previous_names or []:
         until = f" until {before['changed_on']}" if before.get("changed_on") else ""
-        if name := before.get("name"):
+        name = before.get("name")
+        if name and is_said(name):
             section.state(f"was:{name}", "Former name", f"{name}{until}", **where)
     _conflicts(section, dossier)
     for peer in dossier.peers:

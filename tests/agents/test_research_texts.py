@@ -70,12 +70,14 @@ def test_prose_is_checked_as_lines_are() -> None:
     [
         "![x](https://evil.example/?q=1)", "[click](javascript:alert(1))", "<img src=x onerror=alert(1)>",
         "<https://evil.example>", "https://evil.example/path", "www.evil.example", "a@evil.example", "`code` *b* _i_",
-        "# head\n\n- list\n\n| a | b |", "[ref]: https://evil.example", "&lt;script&gt;", "~~gone~~",
+        "\u202ereversed\u202c \u200bhidden", "# head\n\n- list\n\n| a | b |", "[ref]: https://evil.example",
+        "&lt;script&gt;", "~~gone~~",
     ],
 )  # fmt: skip
 def test_text_of_others_stays_text(text: str) -> None:
     shown = escaped(text)
     assert "\n" not in shown
+    assert not set("\u200b\u202c\u202e") & set(shown)
     bare = shown.replace("\\\\", "")
     for char in "`*_[]#|~!@":
         assert all(bare[place - 1] == "\\" for place, one in enumerate(bare) if one == char)
