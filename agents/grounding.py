@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from agents.base import Evidence
@@ -123,13 +124,32 @@ def unsupported(text: str, evidence: Sequence[Evidence]) -> list[str]:
     return list(dict.fromkeys(missing))
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What one text of evidence holds."""
+
+    claims: tuple[Claim, ...]
+    codes: frozenset[str]
+    texts: tuple[str, ...]
+    straight: str
+
+
+@lru_cache(maxsize=256)  # a draft or a report is held against the same few facts again and again
+def _read(text: str) -> _Read:
+    claims, rest = claims_of(text)
+    codes = frozenset(code_of(token) for token in normal(text).split())
+    # A name beside a number that is joined to it ("Say ABC-12") is read without that number, too.
+    runs = (_spaced([same(word) for word in run]) for run in names_of(rest))
+    return _Read(tuple(claims), codes, (_spaced(words_of(text)), *runs), straight(text))
+
+
 @dataclass
 class _Known:
     """What evidence holds, in the forms to compare."""
 
     values: dict[str, set[object]] = field(default_factory=lambda: defaultdict(set))
     texts: list[str] = field(default_factory=list)  # their words, each between spaces
-    whole: list[str] = field(default_factory=list)  # as they are
+    whole: list[str] = field(default_factory=list)  # `straight`
 
     def add_evidence(self, evidence: Evidence) -> None:
         self.add_text(evidence.text)
@@ -155,9 +175,9 @@ class _Known:
     def add_text(self, text: str) -> None:
         if not text:
             return
-        self.whole.append(text)
-        claims, rest = claims_of(text)
-        for claim in claims:
+        read = _read(text)
+        self.whole.append(read.straight)
+        for claim in read.claims:
             if isinstance(claim.value, date):
                 self.add_date(claim.value)
             elif claim.kind == "url":
@@ -166,10 +186,8 @@ class _Known:
                 self.values[claim.kind].add(claim.value)
                 if claim.kind == "month" and isinstance(claim.value, tuple):
                     self.values["number"].add(("", Decimal(claim.value[0])))
-        self.values["code"].update(code_of(token) for token in normal(text).split())
-        self.texts.append(_spaced(words_of(text)))
-        # A name beside a number that is joined to it ("Say ABC-12") is read without that number.
-        self.texts += [_spaced([same(word) for word in run]) for run in names_of(rest)]
+        self.values["code"] |= read.codes
+        self.texts += read.texts
 
     def add_url(self, url: str) -> None:
         whole = url_of(url)
@@ -186,7 +204,7 @@ class _Known:
         return claim.value in self.values[claim.kind]
 
     def has_quote(self, quote: str) -> bool:
-        return any(is_quoted(quote, straight(text)) for text in self.whole)
+        return any(is_quoted(quote, text) for text in self.whole)
 
     def has_words(self, words: Sequence[str]) -> bool:
         wanted = _spaced(words)
