@@ -7,11 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from agents.models import (
     AgentExecution,
+    Mode,
     ReportSection,
     ReportStatus,
     ResearchMonth,
@@ -57,11 +58,15 @@ def lock_research(org: Organization, business: UUID) -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"research:{org.pk}:{business}"])
 
 
+def current_sections(wanted: Wanted) -> QuerySet[ResearchSection]:
+    """The newest of each name, fresh or not."""
+    sections = ResearchSection.objects.for_org(wanted.org)
+    return sections.filter(business=wanted.business, depth=wanted.depth, superseded_at=None)
+
+
 def fresh_sections(wanted: Wanted) -> dict[str, ResearchSection]:
     """Sections that can be used again, by name: not expired, and of facts that have not changed since."""
-    rows = ResearchSection.objects.for_org(wanted.org).filter(
-        business=wanted.business, depth=wanted.depth, superseded_at=None, expires_at__gt=wanted.now
-    )
+    rows = current_sections(wanted).filter(expires_at__gt=wanted.now)
     return {one.name: one for one in rows if one.basis == basis_for(one.name, wanted.basis)}
 
 
@@ -82,10 +87,7 @@ def keep_sections(*, wanted: Wanted, sections: Sequence[Section]) -> list[Resear
         rows = [_row(wanted, section) for section in sections if section.name not in fresh]
         if rows:
             spend_quota(org=wanted.org, quota=wanted.quota, day=wanted.now.date())
-        old = ResearchSection.objects.for_org(wanted.org).filter(
-            business=wanted.business, depth=wanted.depth, superseded_at=None, name__in=[row.name for row in rows]
-        )
-        old.update(superseded_at=wanted.now)
+        current_sections(wanted).filter(name__in=[row.name for row in rows]).update(superseded_at=wanted.now)
         ResearchSection.objects.for_org(wanted.org).bulk_create(rows)
     return rows
 
@@ -121,8 +123,8 @@ def spend_quota(*, org: Organization, quota: int, day: date) -> None:
 def keep_prose(
     *, org: Organization, section: UUID, prose: Sequence[Mapping[str, Any]], dropped: int, mode: str, reason: str
 ) -> None:
-    """Add what a language model wrote to a section, once."""
-    rows = ResearchSection.objects.for_org(org).filter(pk=section, mode="deterministic")
+    """Add what a language model wrote to a section, or why it did not; prose that is there already stays."""
+    rows = ResearchSection.objects.for_org(org).filter(pk=section).exclude(mode=Mode.LLM)
     rows.update(prose=list(prose), dropped_sentences=dropped, mode=mode, fallback_reason=reason[:1_000])
 
 
@@ -140,8 +142,7 @@ def make_report(
         known: ResearchReport | None = reports.filter(execution=execution, business=business).first()
         if known is not None:
             return known
-        rows = ResearchSection.objects.for_org(org).filter(business=business, depth=wanted.depth, superseded_at=None)
-        sections = sorted(rows, key=lambda one: SectionName.values.index(one.name))
+        sections = sorted(current_sections(wanted), key=lambda one: SectionName.values.index(one.name))
         previous = reports.filter(business=business, depth=wanted.depth).order_by("-pk").first()
         before = sections_of(org, [previous.pk])[previous.pk] if previous else []
         cited = {(one.pk, cite) for one in sections for line in one.content for cite in line["cites"]}

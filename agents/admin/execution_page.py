@@ -1,6 +1,9 @@
 """What the page of one execution shows besides its facts: its steps, its calls, and the whole tree it is part of."""
 
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 from agents.models import AgentExecution, ExecutionStep, LLMCall
 from agents.trees import Tree, tree_of
@@ -35,10 +38,21 @@ def _took(step: ExecutionStep) -> str:
 
 
 def _tree(tree: Tree) -> dict[str, Any]:
-    """The tree, and its rows: each execution with its indent (rem) and how long it took."""
-    least = min((node.execution.depth for node in tree.nodes), default=0)
+    """The tree, its rows (each execution with its indent in rem, and how long it took so far), and when each was at
+    work."""
+    least, now = min((node.execution.depth for node in tree.nodes), default=0), timezone.now()
     rows = [
-        (node, 1.5 * (node.execution.depth - least) + 0.5, in_words((node.execution.duration_ms or 0) / 1000))
-        for node in tree.nodes
+        (node, 1.5 * (node.execution.depth - least) + 0.5, _at_work(node.execution, now)) for node in tree.nodes
+    ]  # fmt: skip
+    spans = [
+        Span(one.agent.name, "step", one.started_at, one.completed_at) for one in tree.executions if one.started_at
     ]
-    return {"tree": tree, "tree_rows": rows, "tree_took": in_words(tree.wall_ms / 1000)}
+    return {"tree": tree, "tree_rows": rows, "tree_took": in_words(tree.wall_ms / 1000),
+            "tree_line": lay_out(spans, now)}  # fmt: skip
+
+
+def _at_work(execution: AgentExecution, now: datetime) -> str:
+    """From its start to its end, or to now; of one that never began, nothing."""
+    if execution.started_at is None:
+        return "-"
+    return in_words(((execution.completed_at or now) - execution.started_at).total_seconds())

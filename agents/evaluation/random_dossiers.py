@@ -101,14 +101,14 @@ class _Maker:
     def seen(self) -> datetime:
         return datetime.combine(self.day(500), time(9), tzinfo=UTC)
 
-    def payload(self, *, is_marked: bool) -> Any:
+    def payload(self) -> Any:
         names = ("title", "before", "after", "type", "category", "description", "name", "role", "locations",
                  "persons_entitled", "charge_code", "case_number", "due_on", "technologies_added")  # fmt: skip
         if self.is_hostile and self.chance.random() < 0.05:
             return self.of(ODD)
         value = partial(self.of, ODD) if self.is_hostile and self.chance.random() < 0.3 else self.text
         found: dict[str, Any] = {name: value() for name in names if self.chance.random() < 0.6}
-        for name in {"title", "locations"} & found.keys() if is_marked else ():
+        for name in {"title", "locations"} & found.keys():
             found[name] = marked(found[name])
         if self.chance.random() < 0.2:
             found["type"] = self.of(("SH01", "AA", "MR01"))
@@ -157,7 +157,7 @@ class _Maker:
             id=self.number(), business=business, kind=self.of((*EventKind.values, self.text() or "of_a_new_kind")),
             occurred_on=self.maybe(self.day(400)), observed_at=self.seen(), source=self.of(SOURCES),
             source_url=self.of(("", "https://news.example/1", self.text())),
-            payload=self.payload(is_marked=model is BusinessEvent),
+            payload=self.payload(),
         )  # fmt: skip
 
     def scored(self, business: Business) -> tuple[list[Contribution], float]:
@@ -172,7 +172,7 @@ class _Maker:
         quoted: Any = self.of(([], [{"quote": quote}], [{"quote": quote}, {}], ["x"], [{"quote": None}]))
         return BuyingSignal(
             id=self.uuid(), business=business, signal_type=self.of(SignalType.values), weight=weight,
-            rule=self.of(("share_allotment", "new_site", self.text()[:60] or "any")),
+            rule=self.of(("share_allotment", "new_site", "strike_off", self.text()[:60] or "any")),
             signal_strength=strength_of(weight), confidence_score=self.below(101), is_negative=self.below(4) == 0,
             signal_data=self.of(({}, {"amount": 3_000_000, "currency": "GBP"}, {"amount": self.text(), "currency": 3})),
             evidence=quoted, source=self.of(SOURCES), source_url=self.of(("", "https://news.example/2", self.text())),

@@ -24,7 +24,7 @@ it judged know less look meeting month more name named newest no nobody not noth
 officers on outstanding person purchase read registered reliability score shown since similarity so somebody sources
 speaks started still than that the them they this those to trades unknown until wait was what when whether with year
 years yet against anything clear count counts do company category accounts profile companies status founded in
-incorporated jobs are posted news changed job has vectors register 100 0
+incorporated jobs are posted news changed job has vectors register date fields 100 0
 """
 OWN_WORDS = frozenset(_OWN_WORDS.split())
 
@@ -102,6 +102,8 @@ def _texts(value: Any) -> Iterator[str]:
         yield value.date().isoformat()
     elif isinstance(value, date):
         yield value.isoformat()
+    elif isinstance(value, bool):
+        yield "yes" if value else "no"
     elif isinstance(value, str | int | float):
         yield str(value)
 
@@ -136,9 +138,17 @@ def _computed(dossier: Dossier) -> list[str]:
         for one in dossier.events
     )
     shown = len(dossier.offices)
-    counts = [dossier.offices_total, dossier.offices_total - shown, dossier.in_review, jobs]
+    unshown = [_texts_of_payload(one.payload) - 8 for one in dossier.own]
+    counts = [dossier.offices_total, dossier.offices_total - shown, dossier.in_review, jobs, *unshown]
     figures = [f"{one:.2f}" for one in (*dossier.trust.values(), *(peer.similarity for peer in dossier.peers))]
     return [*ages, *map(str, counts), *figures, f"{dossier.scored.score:.0f}", day.isoformat(), jobs_since.isoformat()]
+
+
+def _texts_of_payload(payload: Any) -> int:
+    """How many texts there are in a payload, one level down."""
+    values = payload.values() if isinstance(payload, dict) else ()
+    inner = [list(one.values()) if isinstance(one, dict) else one if isinstance(one, list) else [one] for one in values]
+    return sum(_has(text) for each in inner for text in each if isinstance(text, str | int | float))
 
 
 def wrongly_known(sections: Mapping[str, Section], dossier: Dossier) -> list[str]:
@@ -146,12 +156,30 @@ def wrongly_known(sections: Mapping[str, Section], dossier: Dossier) -> list[str
     found = []
     for name, fields in _fields(dossier).items():
         content = sections[name]["content"]
+        if name == "recommended_approach" and _is_against(content) != _has_ended(dossier):
+            found.append(f"{name}.stop")
+        if name == "recommended_approach" and _is_against(content):
+            continue  # nothing is offered, to nobody
         for prefix, is_known in fields.items():
             lines = [line["kind"] for line in content if line["key"] == prefix or line["key"].startswith(f"{prefix}:")]
             is_told = bool(lines) and UNKNOWN not in lines
             if is_told != is_known or (not is_known and lines != [UNKNOWN]):
                 found.append(f"{name}.{prefix}")
     return found
+
+
+def _is_against(content: Any) -> bool:
+    return any(line["key"].startswith("stop:") for line in content)
+
+
+def _has_ended(dossier: Dossier) -> bool:
+    """Whether the profile says that the company is at its end, or an insolvency case that the profile may not know."""
+    one, read = dossier.business, dossier.profile_on
+    cases = [each.occurred_on for each in dossier.events if each.kind == "insolvency"]
+    is_new = any(read is None or one.status == "unknown" or (on is not None and on > read) for on in cases)
+    rules = {part.signal.rule for part in dossier.scored.contributions if part.signal.is_negative}
+    is_closing = one.status in ("dissolved", "insolvent", "strike_off_proposed") or one.dissolved_on is not None
+    return is_closing or is_new or bool(rules & {"insolvency", "solvent_winding_up", "strike_off", "dissolved"})
 
 
 def _fields(dossier: Dossier) -> dict[str, dict[str, bool]]:

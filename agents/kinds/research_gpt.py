@@ -5,13 +5,23 @@ from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from agents.base import Input, Kind, Outcome, Params, Subject
 from agents.context import ExecutionContext
-from agents.models import Mode, ResearchReport, ResearchSection, SectionName
+from agents.models import Mode, ResearchReport, SectionName
 from agents.references import BusinessId
-from agents.reports import DEFAULT_QUOTA, QuotaSpent, Wanted, keep_sections, make_report, quota_left, stale_names
+from agents.reports import (
+    DEFAULT_QUOTA,
+    QuotaSpent,
+    Wanted,
+    current_sections,
+    keep_sections,
+    make_report,
+    quota_left,
+    sections_of,
+    stale_names,
+)
 from agents.research.changes import new_signals
 from agents.research.dossier import basis_of, load_dossier
 from agents.research.peers import peers_of
@@ -37,6 +47,10 @@ class Lives(BaseModel):
     sources: Annotated[Days, Field(title="Sources", description="Days.")] = 3
 
 
+def _each_once(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
 class ResearchParams(Params):
     company: Annotated[
         BusinessId | None, Field(title="Company", description="That is researched when an execution names none.")
@@ -56,6 +70,7 @@ class ResearchParams(Params):
     refresh: Annotated[
         list[Literal["companies_house_api", "company_website", "careers_pages"]],
         Field(title="Sources to ask", description="In detailed depth, if they are set up.", max_length=3),
+        AfterValidator(_each_once),
     ] = ["companies_house_api", "company_website"]
 
 
@@ -89,13 +104,14 @@ class ResearchGpt(Kind[ResearchParams, ResearchInput]):
         depth = _depth(ctx)
         stale = ctx.step("look", partial(_look, ctx), inputs={"company": str(_company(ctx)), "depth": depth})
         asked: dict[str, dict[str, Any]] = {}
+        peers: list[dict[str, Any]] = []
         if stale and depth == "detailed":
             for source in ctx.params.refresh:
                 asked[source] = ctx.step(f"ask {source}", partial(refresh_source, source, _company(ctx)),
                                          transactional=False)  # fmt: skip
-        peers = ctx.step("peers", partial(peers_of, _company(ctx)), transactional=False) if asked else []
+            peers = ctx.step("peers", partial(peers_of, _company(ctx)), transactional=False)
         made = ctx.step("sections", partial(_make, ctx, asked, peers), inputs={"stale": stale})
-        write_prose(ctx, [UUID(pk) for pk in made["ids"]])
+        write_prose(ctx, [UUID(pk) for pk in made["ids"]], [UUID(pk) for pk in made["unwritten"]])
         report = ctx.step("report", partial(_put_together, ctx, made))
         return Outcome(
             output=report,
@@ -156,7 +172,9 @@ def _make(ctx: Context, asked: Mapping[str, dict[str, Any]], peers: list[dict[st
     sections = make_sections(dossier, stale_names(wanted))
     kept = keep_sections(wanted=wanted, sections=sections)
     score = dossier.scored.score if dossier.scored.contributions else None
-    return {"ids": [str(one.pk) for one in kept], "score": score}
+    ids = [one.pk for one in kept]
+    unwritten = current_sections(wanted).exclude(pk__in=ids).exclude(mode=Mode.LLM).values_list("pk", flat=True)
+    return {"ids": [str(pk) for pk in ids], "unwritten": sorted(map(str, unwritten)), "score": score}
 
 
 def _put_together(ctx: Context, made: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,8 +182,7 @@ def _put_together(ctx: Context, made: Mapping[str, Any]) -> dict[str, Any]:
     report = make_report(
         execution=ctx.execution, wanted=wanted, made=[UUID(pk) for pk in made["ids"]], score=made["score"]
     )
-    rows = ResearchSection.objects.for_org(ctx.org).filter(pk__in=made["ids"]).only("mode", "fallback_reason", "org",
-                                                                                    "dropped_sentences")  # fmt: skip
+    rows = [link.section for link in sections_of(ctx.org, [report.pk])[report.pk]]
     modes = {one.mode for one in rows}
     mode = next((one for one in (Mode.LLM_FALLBACK, Mode.LLM) if one in modes), Mode.DETERMINISTIC)
     return {

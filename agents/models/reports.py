@@ -39,7 +39,8 @@ class ReportStatus(models.TextChoices):
 
 class ResearchSection(OrgOwned):
     """What is known of one side of a company, as of a time. Its facts never change: a newer version supersedes it, and
-    reports keep showing the one that they were made of. Prose is added once, when a language model has written it."""
+    reports keep showing the one that they were made of. Prose is added once, when a language model has written it, and
+    asked for again by each report that uses the section until then."""
 
     business = models.ForeignKey(Business, on_delete=models.PROTECT, related_name="+")
     name = models.CharField(max_length=30, choices=SectionName)

@@ -1,15 +1,18 @@
-"""How to approach the company, by rules: why now, whom, with what, and what to check before. Each line cites facts."""
+"""How to approach the company, by rules: why now, whom, with what, and what to check before; or that it is no company
+to approach any more, and what to do instead. Each line cites facts."""
 
 from datetime import timedelta
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.happenings import details_of, title_of, where
+from agents.research.happenings import tell_own
 from agents.research.lines import ADVICE, Section
 from agents.research.people import cite_office, described, in_rank
 from agents.research.signals import cite_signal, said
 from agents.research.snapshot import OLD_DAYS
+from agents.research.standing import advise_against, obstacles
 from businesses.models import Appointment
+from businesses.models.register import Status
 from signals_app.models import BuyingSignal, SignalType
 from signals_app.scoring import Contribution
 
@@ -29,6 +32,17 @@ OPENINGS = {
 
 def recommended_approach(dossier: Dossier) -> Section:
     section = Section(SectionName.APPROACH, dossier.trust)
+    if found := obstacles(dossier):
+        advise_against(section, found)
+    else:
+        _offer(section, dossier)
+    for event in dossier.own[:3]:
+        tell_own(section, event)
+    _verify_profile(section, dossier)
+    return section
+
+
+def _offer(section: Section, dossier: Dossier) -> None:
     parts = dossier.scored.contributions
     against = [one.signal for one in parts if one.signal.is_negative]
     for_it = [one for one in parts if not one.signal.is_negative]
@@ -41,13 +55,7 @@ def recommended_approach(dossier: Dossier) -> Section:
         best = for_it[0].signal
         section.add("opening", "Opening", OPENINGS[SignalType(best.signal_type)], [cite_signal(section, best)],
                     kind=ADVICE)  # fmt: skip
-    for event in dossier.own[:3]:
-        day = f" on {event.occurred_on.isoformat()}" if event.occurred_on else ""
-        details = details_of(event)
-        text = f"{title_of(event.kind)}{day}" + (f": {details}" if details else "")
-        section.add(f"own:{event.pk}", "You know", text, [section.cite(text, **where(event))])
-    _verify(section, dossier, for_it)
-    return section
+    _verify(section, for_it)
 
 
 def _why_now(section: Section, dossier: Dossier, parts: list[Contribution]) -> None:
@@ -77,18 +85,21 @@ def _chosen(people: list[Appointment], dossier: Dossier, best: BuyingSignal | No
     return min(directors, key=lambda one: (one.appointed_on or dossier.day, one.pk))
 
 
-def _verify(section: Section, dossier: Dossier, parts: list[Contribution]) -> None:
+def _verify(section: Section, parts: list[Contribution]) -> None:
     """What to look up before anybody is written to."""
     for one in parts:
         if one.signal.confidence_score < SURE:
             section.add(f"verify:{one.signal.pk}", "Verify", f"whether it is so: {said(one.signal)}",
                         [cite_signal(section, one.signal)], kind=ADVICE)  # fmt: skip
+
+
+def _verify_profile(section: Section, dossier: Dossier) -> None:
     read = dossier.profile_on
     if read is None or (dossier.day - read).days > OLD_DAYS:
         when = f"read on {read.isoformat()}" if read else "of an unknown day"
         cited = section.cite(f"the profile is {when}", **dossier.profile_source)
         section.add("verify:profile", "Verify", f"the profile is {when}", [cited], kind=ADVICE)
-    if dossier.business.status not in {"active", "unknown"}:
+    if dossier.business.status == Status.OTHER:
         status = dossier.business.get_status_display()
         cited = section.cite(f"Status: {status}", **dossier.profile_source)
         section.add("verify:status", "Verify", f"whether it still trades: {status}", [cited], kind=ADVICE)

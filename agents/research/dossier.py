@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import Count, Max
+from django.db.models import Count, F, Max
+from django.db.models.functions import Greatest
 
 from agents.models import SectionName
 from agents.scoring.facts import REGISTER_PAGE
@@ -16,6 +17,7 @@ from signals_app.models import BuyingSignal, SignalStatus
 from signals_app.scoring import Scored, explain, trust_in_sources
 
 MAX_EVENTS, MAX_OFFICERS, MAX_OWN = 200, 50, 20
+NEWEST = F("occurred_on").desc(nulls_last=True)
 PROFILE, EVENTS, OWN, SIGNALS, OFFICERS, FAILING = "profile", "events", "own", "signals", "officers", "failing"
 # What a section is made of: when any of it changes, the section is stale, whatever its time to live.
 RESTS_ON: dict[SectionName, tuple[str, ...]] = {
@@ -41,7 +43,8 @@ class Peer:
 
 @dataclass(frozen=True, kw_only=True)
 class Dossier:
-    """A company as sections are made of it. Events, offices and the organisation's own facts come newest first."""
+    """A company as sections are made of it. Events, offices and the organisation's own facts come newest first, and
+    last those of which no source says the day."""
 
     business: Business
     day: date
@@ -104,12 +107,13 @@ def load_dossier(
     states = list(SourceState.objects.filter(business=business).order_by("source", "pk"))
     failing = {state.source: state.error or "failed" for state in states if state.failures}
     offices = Appointment.objects.filter(business=business, resigned_on=None).select_related("officer")
-    events = BusinessEvent.objects.filter(business=business).order_by("-occurred_on", "-pk")
-    own = OrgEvent.objects.for_org(org).filter(business=business).order_by("-occurred_on", "-pk")
+    events = BusinessEvent.objects.filter(business=business).order_by(NEWEST, "-pk")
+    own = OrgEvent.objects.for_org(org).filter(business=business).order_by(NEWEST, "-pk")
     in_review = BuyingSignal.objects.for_org(org).filter(business=business, status=SignalStatus.ACTIVE)
+    since = F("appointed_on").desc(nulls_last=True)
     return Dossier(
         business=business, day=day, scored=explain(org, business.pk, day=day), events=list(events[:MAX_EVENTS]),
-        own=list(own[:MAX_OWN]), offices=list(offices.order_by("-appointed_on", "pk")[:MAX_OFFICERS]),
+        own=list(own[:MAX_OWN]), offices=list(offices.order_by(since, "pk")[:MAX_OFFICERS]),
         offices_total=offices.count(), in_review=in_review.filter(needs_review=True).count(),
         trust=trust_in_sources(org), states=states, problems=failing | dict(refreshed), not_configured=not_configured,
         peers=[Peer(**one) for one in peers],
@@ -118,15 +122,17 @@ def load_dossier(
 
 def basis_of(org: Organization, business: Business) -> dict[str, Any]:
     """How the facts stand, in a few numbers: five statements."""
-    events = BusinessEvent.objects.filter(business=business).aggregate(Max("pk"))
+    events = BusinessEvent.objects.filter(business=business).aggregate(count=Count("pk"), last=Max("pk"))
     own = OrgEvent.objects.for_org(org).filter(business=business).aggregate(count=Count("pk"), last=Max("observed_at"))
     active = BuyingSignal.objects.for_org(org).filter(business=business, status=SignalStatus.ACTIVE)
     signals = active.order_by("pk").values_list("pk", "needs_review", "weight", "confidence_score")
-    officers = Appointment.objects.filter(business=business).aggregate(count=Count("pk"), last=Max("updated_at"))
+    officers = Appointment.objects.filter(business=business).aggregate(
+        count=Count("pk"), last=Greatest(Max("updated_at"), Max("officer__updated_at"))
+    )
     failing = SourceState.objects.filter(business=business, failures__gt=0).order_by("source")
     return {
         PROFILE: business.updated_at.isoformat(),
-        EVENTS: events["pk__max"],
+        EVENTS: [events["count"], events["last"]],  # one that was committed late may have the lower number
         OWN: [own["count"], own["last"].isoformat() if own["last"] else ""],
         SIGNALS: [[str(pk), *rest] for pk, *rest in signals],
         OFFICERS: [officers["count"], officers["last"].isoformat() if officers["last"] else ""],

@@ -47,16 +47,23 @@ class Section:
         self.evidence.append(made)
         return made.id
 
-    def add(self, key: str, part: str, text: str, cites: Sequence[str], *, kind: str = FACT, quote: str = "") -> None:
-        """A line. `key` tells it from others of the section, the same in the next report; `part` is its label."""
-        self.lines.append(
-            {"key": key, "part": part, "text": visible(text), "cites": list(cites), "kind": kind, "quote": quote}
-        )
+    def add(
+        self, key: str, part: str, text: str, cites: Sequence[str], *, kind: str = FACT, quote: str = "",
+        value: str | None = "",
+    ) -> None:  # fmt: skip
+        """A line. `key` tells it from others of the section, the same in the next report; `part` is its label.
 
-    def state(self, key: str, part: str, text: str, **where: Any) -> str:
+        `value` is what is compared with the next report where the text changes by the clock alone, as ages do; None
+        for what is no fact about the company.
+        """
+        line = {"key": key, "part": visible(part), "text": visible(text), "cites": list(cites), "kind": kind,
+                "quote": quote}  # fmt: skip
+        self.lines.append(line if value == "" else line | {"value": value})
+
+    def state(self, key: str, part: str, text: str, *, value: str | None = "", **where: Any) -> str:
         """A line that says just what its evidence says."""
         cited = self.cite(text, **where)
-        self.add(key, part, text, [cited])
+        self.add(key, part, text, [cited], value=value)
         return cited
 
     def quote(self, key: str, part: str, text: str, **where: Any) -> None:

@@ -37,6 +37,11 @@ def described(office: Appointment, dossier: Dossier) -> str:
     return f"{office.officer.name}: {role} {since}{occupation}{flag}"
 
 
+def _value(office: Appointment) -> str:
+    """What is compared with the next report: not how long it has lasted."""
+    return " / ".join((office.officer.name, office.role, office.occupation, str(office.appointed_on)))
+
+
 def cite_office(section: Section, office: Appointment, dossier: Dossier) -> str:
     return section.cite(
         described(office, dossier), source=office.source, url=office.source_url, on=office.appointed_on,
@@ -49,7 +54,7 @@ def decision_makers(dossier: Dossier) -> Section:
     for office in in_rank(list(dossier.offices)):
         part = "Corporate officer" if office.officer.is_corporate else "Officer"
         cited = cite_office(section, office, dossier)
-        section.add(f"office:{office.external_id}", part, described(office, dossier), [cited])
+        section.add(f"office:{office.external_id}", part, described(office, dossier), [cited], value=_value(office))
     if not dossier.offices:
         section.unknown("officers", "Officers", len(dossier.sources))
     elif dossier.offices_total > len(dossier.offices):

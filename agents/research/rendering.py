@@ -9,6 +9,8 @@ from agents.models import ReportSection, ResearchReport, SectionName
 from agents.visible import visible
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~!@$^]")
+_LIST = re.compile(r"^(\d{0,9})([-+.)=])")  # what makes a list, or a heading of the line before
+_SHOWN = ("key", "part", "text", "cites", "kind", "quote")  # of a line
 _STATUS = {"ok": "", "partial": "Partial", "failed": "Failed"}
 
 
@@ -36,7 +38,7 @@ def section_as_json(link: ReportSection) -> dict[str, Any]:
         "is_reused": link.is_reused,
         "generated_at": section.generated_at.isoformat(),
         "expires_at": section.expires_at.isoformat(),
-        "content": section.content,
+        "content": [{name: line[name] for name in _SHOWN} for line in section.content],
         "prose": section.prose,
         "dropped_sentences": section.dropped_sentences,
         "evidence": section.evidence,
@@ -109,5 +111,5 @@ def escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line, without what nobody sees; addresses in it do not become links by
     themselves."""
     plain = " ".join(visible(str(text)).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    plain = _SPECIAL.sub(r"\\\g<0>", plain)
+    plain = _LIST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", plain))
     return re.sub(r"(?i)(www)\.", r"\1\\.", plain.replace("://", "\\://"))

@@ -46,7 +46,7 @@ def _jobs(section: Section, dossier: Dossier) -> None:
         section.unknown("jobs", f"Jobs advertised in {JOB_DAYS} days", len(dossier.sources))
         return
     text = f"{len(jobs)} advertised since {since.isoformat()}"
-    section.state("jobs", "Jobs", text, **where(jobs[0]))
+    section.state("jobs", "Jobs", text, value=str(jobs[0].pk), **where(jobs[0]))  # the newest: days pass by themselves
 
 
 def _funding(section: Section, dossier: Dossier) -> None:

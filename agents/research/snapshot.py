@@ -26,9 +26,11 @@ def years_between(start: date, end: date) -> int:
 def snapshot(dossier: Dossier) -> Section:
     section = Section(SectionName.SNAPSHOT, dossier.trust)
     business, where, sources = dossier.business, dossier.profile_source, len(dossier.sources)
+    since = business.incorporated_on
     for key, part, text in _told(dossier):
         if is_said(text):
-            section.state(key, part, text, **where)
+            value = since.isoformat() if key == "age" and since else ""  # the years grow by themselves
+            section.state(key, part, text, value=value, **where)
         else:
             section.unknown(key, part, sources)
     section.quote("description", "Description", business.description, **where)
@@ -43,7 +45,7 @@ def snapshot(dossier: Dossier) -> Section:
     _conflicts(section, dossier)
     for peer in dossier.peers:
         text = f"{peer.name} ({peer.company_number or 'no company number'}), similarity {peer.similarity:.2f}"
-        section.state(f"peer:{peer.id}", "Peer", text, source=f"vectors of {peer.model}", on=dossier.day)
+        section.state(f"peer:{peer.id}", "Peer", text, value=None, source=f"vectors of {peer.model}", on=dossier.day)
     return section
 
 
@@ -66,6 +68,7 @@ def _told(dossier: Dossier) -> list[tuple[str, str, str]]:
         ("name", "Name", business.name),
         ("number", "Company number", business.company_number or ""),
         ("status", "Status", f"{status} ({raw})" if status and raw and raw != status else status),
+        *([("dissolved", "Dissolved on", business.dissolved_on.isoformat())] if business.dissolved_on else []),
         ("age", "Age", age or (f"founded in {business.founded_year}" if business.founded_year else "")),
         ("type", "Type", business.company_type),
         ("industry", "Industry", "; ".join(industry)),
@@ -96,7 +99,8 @@ def _officers(section: Section, dossier: Dossier) -> None:
 def _conflicts(section: Section, dossier: Dossier) -> None:
     """Where the newest change that a source saw is not what the profile says."""
     seen: set[str] = set()
-    for event in dossier.of_kind(*_COMPARED):
+    changes = dossier.of_kind(*_COMPARED)
+    for event in sorted(changes, key=lambda one: (one.occurred_on or one.observed_at.date(), one.pk), reverse=True):
         column, words = _COMPARED[EventKind(event.kind)]
         after, now = payload_in(event).get("after"), getattr(dossier.business, column)
         if event.kind in seen or not isinstance(after, str):

@@ -13,11 +13,14 @@ def used_sources(dossier: Dossier) -> Section:
         trust = dossier.trust.get(source)
         judged = "nobody has judged it yet" if trust is None else f"reliability {trust:.2f}"
         text = f"{source}: newest of {newest.isoformat() if newest else 'an unknown day'}, {judged}"
-        section.state(f"source:{source}", "Used", text, source=source, url=urls.get(source, ""), on=newest)
+        section.state(
+            f"source:{source}", "Used", text, value=source, source=source, url=urls.get(source, ""), on=newest
+        )
     for source, problem in sorted(dossier.problems.items()):
-        section.state(f"failed:{source}", "Failed", f"{source}: {problem[:300]}", source=source, on=dossier.day)
+        section.state(f"failed:{source}", "Failed", f"{source}: {problem[:300]}", value=None, source=source,
+                      on=dossier.day)  # fmt: skip
     for source in dossier.not_configured:
-        section.state(f"unset:{source}", "Not configured", source, source=source, on=dossier.day)
+        section.state(f"unset:{source}", "Not configured", source, value=None, source=source, on=dossier.day)
     return section
 
 

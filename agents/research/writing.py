@@ -4,10 +4,13 @@ The model is given facts in the project's own words, and no text that others wro
 quotes): what is hidden in those has no way to it.
 """
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
+from django.db import connection
 from pydantic import BaseModel, Field
 
 from agents.base import Evidence
@@ -16,6 +19,7 @@ from agents.llm import LLMFailed, Untrusted
 from agents.models import Mode, ResearchSection, SectionName
 from agents.reports import keep_prose
 from agents.research.lines import QUOTE, UNKNOWN
+from oppspot.core.errors import OppspotError
 
 if TYPE_CHECKING:
     from agents.context import ExecutionContext
@@ -30,17 +34,24 @@ class Synthesis(BaseModel):
     text: Annotated[str, Field(max_length=4_000, description="The sentences, each ending with the ids it rests on.")]
 
 
-def write_prose(ctx: "ExecutionContext[Any, Any]", ids: list[UUID]) -> None:
-    """Have the sections of these ids written, one call each; without a language model they stay as they are."""
+def write_prose(ctx: "ExecutionContext[Any, Any]", made: Collection[UUID], unwritten: Collection[UUID]) -> None:
+    """Have the sections of these ids written, one call each; without a language model they stay as they are.
+
+    `made`: for this report. `unwritten`: used again, and left without prose by the reports before, as the model failed
+    or there was none; whatever is in the way of these, be it a spent budget, they can be read as they are.
+    """
+    ids = [*made, *unwritten]
     if not ids or not ctx.llm.is_configured:
         return
     rows = ResearchSection.objects.for_org(ctx.org).filter(pk__in=ids).exclude(name=SectionName.SOURCES)
     for section in sorted(rows, key=lambda one: SectionName.values.index(one.name)):
         facts = told_to_model(section)
         if facts:
-            written = ctx.step(f"write {section.name}", partial(_write, ctx, section, facts),
+            may_fail = (LLMFailed,) if section.pk in made else (OppspotError,)
+            written = ctx.step(f"write {section.name}", partial(_write, ctx, section, facts, may_fail),
                                inputs={"facts": len(facts)}, transactional=False)  # fmt: skip
-            ctx.step(f"keep {section.name}", partial(_keep, ctx, section.pk, written))
+            if written is not None:
+                ctx.step(f"keep {section.name}", partial(_keep, ctx, section.pk, written))
 
 
 def evidence_of(section: ResearchSection) -> list[Evidence]:
@@ -54,12 +65,41 @@ def told_to_model(section: ResearchSection) -> list[Evidence]:
     return [one for one in evidence_of(section) if one.id in cited][:MAX_FACTS]
 
 
-def _write(ctx: "ExecutionContext[Any, Any]", section: ResearchSection, facts: list[Evidence]) -> dict[str, Any]:
+def _write(
+    ctx: "ExecutionContext[Any, Any]", section: ResearchSection, facts: list[Evidence],
+    may_fail: tuple[type[OppspotError], ...],
+) -> dict[str, Any] | None:  # fmt: skip
+    """What to keep; None when another execution is writing the section, or has: it is not bought twice."""
+    with _alone(section.pk) as is_alone:
+        has_prose = ResearchSection.objects.for_org(ctx.org).filter(pk=section.pk, mode=Mode.LLM).exists()
+        return _ask(ctx, section, facts, may_fail) if is_alone and not has_prose else None
+
+
+@contextmanager
+def _alone(section: UUID) -> Iterator[bool]:
+    """Whether nobody else writes the section; nobody will until the end. The session's lock, which ends with it: no
+    transaction may be open while a language model is asked."""
+    key = [f"prose:{section}"]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key)
+        (is_alone,) = cursor.fetchone()
+    try:
+        yield is_alone
+    finally:
+        if is_alone:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+
+
+def _ask(
+    ctx: "ExecutionContext[Any, Any]", section: ResearchSection, facts: list[Evidence],
+    may_fail: tuple[type[OppspotError], ...],
+) -> dict[str, Any]:  # fmt: skip
     told = "\n".join(f"[{one.id}] {one.text}" for one in facts)
     try:
         answer = ctx.llm.ask(PROMPT, Synthesis, facts={"section": section.get_name_display()},
                              untrusted=[Untrusted(section.name, "Facts", told)])  # fmt: skip
-    except LLMFailed as error:
+    except may_fail as error:
         return {"prose": [], "dropped": 0, "mode": Mode.LLM_FALLBACK.value, "reason": error.message}
     kept, dropped = grounded_sentences(answer.value.text, facts)
     return {

@@ -1,12 +1,15 @@
 """The admin of agents: set up by forms of their kind, run, paused, and looked at."""
 
+from datetime import timedelta
 from decimal import Decimal
 from html import unescape
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 
 from agents.models import Agent, AgentExecution, AgentTrigger, Handoff, LLMBreaker, LLMBudget
@@ -151,6 +154,34 @@ def test_the_page_of_an_execution_shows_steps_and_tree(client: Client, org_a: Or
     listing = text_of(client.get(reverse("admin:agents_agentexecution_changelist"), {"agent": str(second.pk)}))
     assert "Another agent" in listing
     assert "First" not in listing
+
+
+def test_the_page_sums_up_what_a_tree_of_three_levels_cost_and_took(client: Client, org_a: Organization) -> None:
+    agents = [make_agent(org_a, name=name) for name in ("First", "Second", "Third")]
+    for source, target in pairwise(agents):
+        hand_over(org_a, source, target)
+    root = execute(agents[0], companies=[str(make_business().pk) for _ in range(2)])
+    other = execute(agents[0])  # a tree of its own
+    now = timezone.now()
+    executions = AgentExecution.objects.for_org(org_a)
+    executions.filter(pk=other.pk).update(cost=Decimal(9), tokens_used=9_000, api_calls=9)
+    tree = executions.filter(root_id=root.pk).order_by("depth", "pk")
+    assert [one.depth for one in tree] == [0, 1, 1, 2, 2]
+    for one in tree:
+        began = now - timedelta(hours=5 - one.depth)
+        executions.filter(pk=one.pk).update(
+            cost=Decimal(f"0.0{one.depth + 1}"), tokens_used=10 ** (one.depth + 1), api_calls=one.depth,
+            created_at=began, started_at=began, completed_at=began + timedelta(seconds=7),
+        )  # fmt: skip
+    leaf = queue_execution(agents[2])  # one more, which is still at work
+    parent = tree.filter(depth=1).last()
+    began = now - timedelta(hours=2)
+    executions.filter(pk=leaf.pk).update(parent=parent, root_id=root.pk, depth=2, status="running", started_at=began)
+    for shown in (root, leaf):  # the whole tree, whichever of it is opened
+        page = text_of(client.get(reverse("admin:agents_agentexecution_change", args=[shown.pk])))
+        assert "6 executions, 0 failed; $0.1100, 2210 tokens in 6 calls, 5 h in all." in page
+        assert "Third 2 h" in page  # the one at work, in the time line
+        assert "Third Running000 -2 h" in page  # and in its row
 
 
 def test_executions_are_cancelled_and_retried(client: Client, org_a: Organization) -> None:

@@ -15,7 +15,7 @@ from agents.registry import get_kind
 from agents.reports import Wanted, keep_sections, stale_names
 from agents.research.dossier import basis_of, load_dossier
 from agents.research.sections import MAKERS, make_sections
-from businesses.models import Business, SourceState
+from businesses.models import Business, Officer, SourceState
 from oppspot.organizations.models import Organization
 from signals_app.models import SourceReliability
 from tests.agents.factories import execute, make_agent
@@ -61,7 +61,8 @@ def test_a_report_has_six_sections_each_line_with_its_evidence(org_a: Organizati
     assert texts(report, "revenue_signals", "Funding")[0].startswith("3000000 GBP, ")
     assert texts(report, "revenue_signals", "Jobs") == [f"1 advertised since {today - timedelta(days=90)}"]
     assert texts(report, "recommended_approach", "Whom")[0].startswith("LOVELACE")
-    assert texts(report, "recommended_approach", "You know") == [f"meeting on {today}: now a pilot was agreed"]
+    assert texts(report, "recommended_approach", "You know") == [f"meeting on {today}"]
+    assert texts(report, "recommended_approach", "You know, after") == ["a pilot was agreed"]
     assert len(texts(report, "recommended_approach", "Verify")) == 1
     assert "news_feeds: newest of" in " ".join(texts(report, "sources", "Used"))
 
@@ -106,6 +107,19 @@ def test_a_new_signal_makes_what_rests_on_it_stale_and_is_news(org_a: Organizati
     first = ResearchReport.objects.for_org(org_a).earliest("pk")
     assert "Expansion" not in str(json_of(first))  # it keeps showing what it was made of
     assert used(org_a) == 2
+
+
+def test_an_event_that_was_committed_late_and_a_new_name_make_stale_what_rests_on_them(org_a: Organization) -> None:
+    company = make_company()
+    office = appoint(company, "BYRON, Ada")
+    event = make_event(company)
+    research(org_a, company)
+    make_event(company, id=event.pk - 1, payload={"title": "Committed late"})
+    research(org_a, company)
+    assert "Committed late" in texts(json_of(latest(org_a)), "buying_signals")
+    Officer.objects.filter(pk=office.officer_id).update(name="LOVELACE, Ada", updated_at=timezone.now())
+    research(org_a, company)
+    assert texts(json_of(latest(org_a)), "decision_makers")[0].startswith("LOVELACE")
 
 
 def test_a_section_expires_by_its_own_time_to_live(org_a: Organization) -> None:

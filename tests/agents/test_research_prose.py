@@ -1,18 +1,21 @@
 """Prose of a report: a sentence that the facts it cites do not hold is dropped, and counted."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
-from agents.llm.contract import LLM, Answer, BudgetExceeded, LLMFailed
+from agents.llm.contract import LLM, Answer, BudgetExceeded, LLMFailed, UnknownPrice
 from agents.llm.templates import get_template
-from agents.models import ResearchReport, ResearchSection
+from agents.models import AgentExecution, ResearchMonth, ResearchReport, ResearchSection
 from agents.research.writing import PROMPT
 from oppspot.core.errors import RetryableError
 from oppspot.organizations.models import Organization
 from tests.agents.factories import execute, make_agent, queue_execution, work
 from tests.agents.research_cases import fill, json_of, latest, make_company, research, section
+from tests.signals_app.factories import make_signal
 
 pytestmark = pytest.mark.django_db
 CANARY = "CANARY-7731"
@@ -34,7 +37,14 @@ class FakeLLM(LLM):
         self.asked.append((prompt, facts, untrusted))
         if isinstance(self.answer, Exception):
             raise self.answer
-        return Answer(schema(text=self.answer), uuid4(), is_cached=False)
+        text = self.answer if isinstance(self.answer, str) else self.answer(untrusted[0].text)
+        return Answer(schema(text=text), uuid4(), is_cached=False)
+
+
+def first_fact(told: str) -> str:
+    """A sentence that holds, whatever the section: its first fact."""
+    mark, fact = told.splitlines()[0].split("] ", 1)
+    return f"{fact} {mark}]."
 
 
 @pytest.fixture
@@ -69,8 +79,9 @@ def test_sentences_that_the_facts_hold_are_kept(org_a: Organization, llm: type[F
     assert execution.output_data["dropped_sentences"] == 4 + 4 * 5
 
 
-def test_what_is_fresh_is_not_written_again(org_a: Organization, llm: type[FakeLLM]) -> None:
+def test_what_is_fresh_is_not_written_again(org_a: Organization, llm: type[FakeLLM], monkeypatch: Any) -> None:
     company = make_company()
+    monkeypatch.setattr(llm, "answer", lambda self, told: first_fact(told))
     research(org_a, company)
     asked = len(llm.asked)
     research(org_a, company)
@@ -113,6 +124,94 @@ def test_a_spent_budget_stops_the_execution_and_says_so(
     execution = execute(make_agent(org_a, "research_gpt"), company=str(make_company().pk))
     assert execution.status == "failed"
     assert "cap of the month" in execution.error_message
+
+
+def test_a_report_that_uses_prose_again_says_who_wrote_it(
+    org_a: Organization, llm: type[FakeLLM], monkeypatch: Any
+) -> None:
+    company = make_company()
+    fill(org_a, company)
+    monkeypatch.setattr(llm, "answer", lambda self, told: first_fact(told))
+    assert research(org_a, company).mode == "llm"
+    asked = len(llm.asked)
+    monkeypatch.setattr(llm, "is_configured", False)
+    again = research(org_a, company)
+    assert again.output_data
+    assert (again.mode, again.output_data["mode"], again.output_data["is_reuse"]) == ("llm", "llm", True)
+    make_signal(org_a, company)
+    mixed = research(org_a, company)
+    assert mixed.output_data
+    assert (mixed.mode, mixed.output_data["made"], len(llm.asked)) == ("llm", 4, asked)
+
+
+@pytest.mark.parametrize("failure", [LLMFailed("It refused."), None])
+def test_prose_is_asked_for_again_until_it_is_there(
+    org_a: Organization, llm: type[FakeLLM], monkeypatch: Any, failure: Any
+) -> None:
+    company = make_company()
+    fill(org_a, company)
+    monkeypatch.setattr(llm, "answer", failure)
+    monkeypatch.setattr(llm, "is_configured", failure is not None)
+    research(org_a, company)
+    sections = list(ResearchSection.objects.for_org(org_a).order_by("pk").values_list("pk", "content", "evidence"))
+    monkeypatch.setattr(llm, "answer", lambda self, told: first_fact(told))
+    monkeypatch.setattr(llm, "is_configured", True)
+    monkeypatch.setattr(llm, "asked", [])
+    again = research(org_a, company)
+    assert again.output_data
+    assert (again.mode, again.output_data["fallback_reason"], again.output_data["is_reuse"]) == ("llm", "", True)
+    assert [one["mode"] for one in json_of(latest(org_a))["sections"]] == [*["llm"] * 5, "deterministic"]
+    assert list(ResearchSection.objects.for_org(org_a).order_by("pk").values_list("pk", "content", "evidence")) == (
+        sections
+    )
+    assert sum(ResearchMonth.objects.for_org(org_a).values_list("used", flat=True)) == 1
+    assert len(llm.asked) == 5
+    research(org_a, company)
+    assert len(llm.asked) == 5  # what is written is not bought again
+
+
+@pytest.mark.parametrize(
+    "failure", [BudgetExceeded("The cap is reached."), RetryableError("Too many."), UnknownPrice("No price.")]
+)
+def test_what_is_used_again_can_be_read_whatever_is_in_the_way_of_prose(
+    org_a: Organization, llm: type[FakeLLM], monkeypatch: Any, failure: Exception
+) -> None:
+    company = make_company()
+    monkeypatch.setattr(llm, "is_configured", False)
+    research(org_a, company)
+    monkeypatch.setattr(llm, "is_configured", True)
+    monkeypatch.setattr(llm, "answer", failure)
+    again = research(org_a, company)
+    assert again.output_data
+    assert (again.mode, again.output_data["made"]) == ("llm_fallback", 0)
+    assert again.output_data["fallback_reason"] == str(failure)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_prose_that_another_execution_is_buying_is_not_bought_twice(
+    org_a: Organization, llm: type[FakeLLM], monkeypatch: Any
+) -> None:
+    company = make_company()
+    other: list[AgentExecution] = []
+
+    def run() -> None:
+        try:
+            other.append(research(org_a, company))
+        finally:
+            connection.close()
+
+    def answer(self: FakeLLM, told: str) -> str:
+        if not other:  # while this one asks for the first section, another does the whole report
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(run).result()
+        return first_fact(told)
+
+    monkeypatch.setattr(llm, "answer", answer)
+    mine = queue_execution(make_agent(org_a, "research_gpt"), company=str(company.pk))
+    work()
+    mine.refresh_from_db()
+    assert (mine.status, mine.mode, other[0].status) == ("completed", "llm", "completed")
+    assert len(llm.asked) == len({facts["section"] for _, facts, _ in llm.asked})
 
 
 def test_a_retry_makes_nothing_twice(org_a: Organization, llm: type[FakeLLM], monkeypatch: Any) -> None:

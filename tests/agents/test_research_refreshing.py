@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from rest_framework.test import APIClient
 
 from agents.research.refreshing import refresh_source
 from businesses.models import SourcePull
@@ -10,6 +11,7 @@ from businesses.sources.pull import PullSource, Target, Unreadable
 from oppspot.core.errors import PermanentError, RetryableError
 from oppspot.organizations.models import Organization
 from tests.agents.research_cases import json_of, latest, make_company, research, section, texts
+from tests.answers import problem_of
 from tests.factories import make_business
 
 pytestmark = pytest.mark.django_db
@@ -75,3 +77,26 @@ def test_a_detailed_report_says_which_source_failed(
     again = research(org_a, company, depth="detailed", refresh=["company_website"])
     assert again.output_data
     assert again.output_data["made"] == 0  # what failed a moment ago is not asked for at each run
+
+
+def test_a_source_that_is_named_twice_is_asked_once(
+    org_a: Organization, source: type[FakeSource], writer_client: APIClient
+) -> None:
+    research(org_a, make_company(), depth="detailed", refresh=["company_website", "company_website"])
+    assert SourcePull.objects.count() == 1
+    told = {"name": "Twice", "agent_type": "research_gpt", "configuration": {"refresh": ["company_website"] * 2}}
+    made = writer_client.post("/api/v1/agents/", told)
+    assert (made.status_code, made.json()["configuration"]["refresh"]) == (201, ["company_website"])
+    told = {"name": "Many", "agent_type": "research_gpt", "configuration": {"refresh": ["company_website"] * 4}}
+    refused = problem_of(writer_client.post("/api/v1/agents/", told), 400)
+    assert "refresh" in str(refused)
+
+
+def test_peers_need_no_source_to_be_asked(org_a: Organization, monkeypatch: Any) -> None:
+    peers = [{"id": "x", "name": "Peer Ltd", "company_number": "01234567", "similarity": 0.8123, "model": "m-1"}]
+    monkeypatch.setattr("agents.kinds.research_gpt.peers_of", lambda business: peers)
+    company = make_company()
+    research(org_a, company, depth="detailed", refresh=[])
+    assert texts(json_of(latest(org_a)), "snapshot", "Peer") == ["Peer Ltd (01234567), similarity 0.81"]
+    research(org_a, company, depth="quick", refresh=[])
+    assert texts(json_of(latest(org_a)), "snapshot", "Peer") == []

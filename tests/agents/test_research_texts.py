@@ -9,7 +9,7 @@ from agents.research.checking import check_report
 from agents.research.rendering import escaped, report_as_markdown
 from businesses.models import Business
 from oppspot.organizations.models import Organization
-from tests.agents.research_cases import appoint, fill, json_of, latest, make_company, research, section
+from tests.agents.research_cases import appoint, fill, json_of, latest, make_company, research, section, texts
 from tests.signals_app.factories import make_event, make_signal
 
 FACT = {"id": "sn1", "text": "Incorporated on 2012-03-04 in York", "source": "register", "url": "https://x.example/1",
@@ -86,6 +86,13 @@ def test_text_of_others_stays_text(text: str) -> None:
     assert "www." not in shown
 
 
+@pytest.mark.parametrize("text", ["1. First", "12) Twelfth", "- One", "+ One", "=== Head", "--- Head"])
+def test_prose_begins_no_list_and_no_heading(text: str) -> None:
+    shown = report_as_markdown(report(prose=[{"text": f"{text} [sn1]", "cites": ["sn1"]}]))
+    (line,) = [line for line in shown.splitlines() if line.endswith("\\[sn1\\]") and "Age" not in line]
+    assert line[: line.index("\\")].isdigit() or line.startswith("\\")
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [
@@ -158,6 +165,7 @@ def test_whatever_the_register_and_the_news_hold_the_report_keeps_its_promises(o
     make_signal(org_a, company, rule=HOSTILE[:30], signal_data={"amount": HOSTILE, "currency": HOSTILE},
                 evidence=[{"quote": HOSTILE}])  # fmt: skip
     research(org_a, company)  # checks every line
+    assert len(texts(json_of(latest(org_a)), "snapshot", "Former name")) == 1  # the other has no name
     text = report_as_markdown(json_of(latest(org_a)))
     assert "\n" + "![" not in text
     assert "](https://evil" not in text
