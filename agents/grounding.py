@@ -1,4 +1,4 @@
-"""Whether what is said rests on evidence: each number, date, link and name of a sentence, in the facts it cites."""
+"""Whether what is said rests on evidence: each number, date, link, name and quote of a sentence, in what it cites."""
 
 import re
 from collections import defaultdict
@@ -6,10 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from agents.base import Evidence
-from agents.claims import MONTHS, Claim, claims_of, code_of, names_of, parts_of, same, url_of, words_of
+from agents.claims import (
+    MONTHS,
+    Claim,
+    claims_of,
+    code_of,
+    names_of,
+    parts_of,
+    quotes_of,
+    same,
+    straight,
+    url_of,
+    words_of,
+)
 from agents.ordinary_words import HONORIFICS
 from agents.visible import normal, visible
 
@@ -95,8 +108,9 @@ def grounded_sentences(text: str, evidence: Sequence[Evidence]) -> tuple[list[st
 def unsupported(text: str, evidence: Sequence[Evidence]) -> list[str]:
     """What `text` claims that no piece of `evidence` holds, as the text puts it, each once.
 
-    Numbers, amounts, percentages, dates, links, e-mail addresses, telephone numbers and names are looked up: an amount
-    needs the same currency, a name the same words in the same order. See `agents.claims` for what is not seen.
+    Numbers, amounts, percentages, dates, links, e-mail addresses, telephone numbers, names and quotes are looked up: an
+    amount needs the same currency, a name the same words in the same order, and a quote stands there word for word. See
+    `agents.claims` for what is not seen.
     """
     known = _Known()
     for each in evidence:
@@ -106,7 +120,27 @@ def unsupported(text: str, evidence: Sequence[Evidence]) -> list[str]:
     for run in names_of(rest):
         if not known.has_words([same(word) for word in run]):
             missing += [" ".join(part) for part in parts_of(run) if not known.has_name([same(word) for word in part])]
+    missing += [quote for quote in quotes_of(_CITATION.sub(" ", text)) if not known.has_quote(quote)]
     return list(dict.fromkeys(missing))
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What one text of evidence holds."""
+
+    claims: tuple[Claim, ...]
+    codes: frozenset[str]
+    texts: tuple[str, ...]
+    straight: str
+
+
+@lru_cache(maxsize=256)  # a draft or a report is held against the same few facts again and again
+def _read(text: str) -> _Read:
+    claims, rest = claims_of(text)
+    codes = frozenset(code_of(token) for token in normal(text).split())
+    # A name beside a number that is joined to it ("Say ABC-12") is read without that number, too.
+    runs = (_spaced([same(word) for word in run]) for run in names_of(rest))
+    return _Read(tuple(claims), codes, (_spaced(words_of(text)), *runs), straight(text))
 
 
 @dataclass
@@ -115,6 +149,7 @@ class _Known:
 
     values: dict[str, set[object]] = field(default_factory=lambda: defaultdict(set))
     texts: list[str] = field(default_factory=list)  # their words, each between spaces
+    whole: list[str] = field(default_factory=list)  # `straight`
 
     def add_evidence(self, evidence: Evidence) -> None:
         self.add_text(evidence.text)
@@ -140,7 +175,9 @@ class _Known:
     def add_text(self, text: str) -> None:
         if not text:
             return
-        for claim in claims_of(text)[0]:
+        read = _read(text)
+        self.whole.append(read.straight)
+        for claim in read.claims:
             if isinstance(claim.value, date):
                 self.add_date(claim.value)
             elif claim.kind == "url":
@@ -149,8 +186,8 @@ class _Known:
                 self.values[claim.kind].add(claim.value)
                 if claim.kind == "month" and isinstance(claim.value, tuple):
                     self.values["number"].add(("", Decimal(claim.value[0])))
-        self.values["code"].update(code_of(token) for token in normal(text).split())
-        self.texts.append(_spaced(words_of(text)))
+        self.values["code"] |= read.codes
+        self.texts += read.texts
 
     def add_url(self, url: str) -> None:
         whole = url_of(url)
@@ -165,6 +202,9 @@ class _Known:
 
     def holds(self, claim: Claim) -> bool:
         return claim.value in self.values[claim.kind]
+
+    def has_quote(self, quote: str) -> bool:
+        return any(is_quoted(quote, text) for text in self.whole)
 
     def has_words(self, words: Sequence[str]) -> bool:
         wanted = _spaced(words)

@@ -15,7 +15,7 @@ MAX_FIELDS, MAX_FIELD = 8, 60  # of an own event's payload that are shown; chara
 
 def _value(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(_value(one) for one in value[:5])
+        return ", ".join(filter(None, (_value(one) for one in value[:5])))
     return str(value)[:MAX_VALUE] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
 
 
@@ -42,7 +42,10 @@ _DETAILS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     EventKind.NEWS: _named("title"),
     EventKind.WEB_CHANGED: _named("technologies_added", "cities_added"),
 }
-WRITTEN_BY_OTHERS = {EventKind.NEWS: "title", EventKind.JOB_POSTED: "title"}
+WRITTEN_BY_OTHERS: dict[str, tuple[str, ...]] = {
+    EventKind.NEWS: ("title",),
+    EventKind.JOB_POSTED: ("title", "locations"),
+}
 
 
 def title_of(kind: str) -> str:
@@ -50,7 +53,18 @@ def title_of(kind: str) -> str:
 
 
 def details_of(event: EventFacts) -> str:
-    return _DETAILS.get(event.kind, _change)(event.payload if isinstance(event.payload, dict) else {})
+    return _DETAILS.get(event.kind, _change)(payload_in(event))
+
+
+def payload_in(event: EventFacts) -> Mapping[str, Any]:
+    return event.payload if isinstance(event.payload, dict) else {}
+
+
+def quotes_of(event: EventFacts) -> list[str]:
+    """What others wrote, each text as it is stored."""
+    values = [payload_in(event).get(name) for name in WRITTEN_BY_OTHERS.get(event.kind, ())]
+    single = [one for value in values for one in (value[:5] if isinstance(value, list) else [value])]
+    return [text for one in single if (text := _value(one))]
 
 
 def where(event: EventFacts) -> dict[str, Any]:
@@ -90,19 +104,15 @@ def tell_own(section: Section, event: OrgEvent) -> None:
 
 
 def _fields(payload: Any, within: str = "") -> Iterator[tuple[str, str]]:
-    """Each field that holds something, with its name in words; fields of objects one level down, too."""
+    """Each field that holds something, with its name in words: of an object one level down each field, of a list each
+    item that is no list or object itself."""
     for key, value in payload.items() if isinstance(payload, dict) else ():
         name = " ".join(f"{within} {visible(str(key))}".replace("_", " ").split())[:MAX_FIELD]
         if isinstance(value, dict) and not within:
             yield from _fields(value, name)
-        elif text := _own_value(value):
-            yield name, text
-
-
-def _own_value(value: Any) -> str:
-    """Of a list what is no list or object itself."""
-    values = value if isinstance(value, list) else [value]
-    return "; ".join(filter(None, (_plain(one) for one in values)))
+        else:
+            texts = (_plain(one) for one in (value if isinstance(value, list) else [value]))
+            yield from ((name, text) for text in texts if text)
 
 
 def _plain(value: Any) -> str:
@@ -112,10 +122,11 @@ def _plain(value: Any) -> str:
 
 
 def tell_event(section: Section, event: EventFacts) -> None:
-    """The event as a line; a headline is a quote of its own."""
+    """The event as a line; each text that others wrote is a quote of its own."""
     key, label, details = f"event:{event.pk}", title_of(event.kind), details_of(event)
-    if event.kind in WRITTEN_BY_OTHERS and details:
+    if quotes := quotes_of(event):
         section.state(key, label, happened(event), **where(event))
-        section.quote(f"{key}:quote", label, details, **where(event))
+        for place, text in enumerate(quotes):
+            section.quote(f"{key}:quote" if place == 0 else f"{key}:quote:{place}", label, text, **where(event))
         return
     section.state(key, label, f"{day_of(event)}: {details}" if details else day_of(event), **where(event))

@@ -80,5 +80,10 @@ class Section:
         return next(one for one in self.evidence if one.id == cited)
 
 
+def is_said(text: str) -> bool:
+    """Whether a person sees anything of it."""
+    return bool(visible(text).strip())
+
+
 def not_found(sources: int) -> str:
     return f"unknown: not found in {sources} source{'' if sources == 1 else 's'}"

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from agents.models import ReportSection, ResearchReport, SectionName
+from agents.visible import visible
 
 _SPECIAL = re.compile(r"[\\`*_{}\[\]#|~!@$^]")
 _LIST = re.compile(r"^(\d{0,9})([-+.)=])")  # what makes a list, or a heading of the line before
@@ -107,7 +108,8 @@ SAFE = "%/:?#[]@!$&'()*+,;=~"
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it is, on one line; addresses in it do not become links by themselves."""
-    plain = " ".join(str(text).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Text that Markdown shows as it is, on one line, without what nobody sees; addresses in it do not become links by
+    themselves."""
+    plain = " ".join(visible(str(text)).split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     plain = _LIST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\g<0>", plain))
     return re.sub(r"(?i)(www)\.", r"\1\\.", plain.replace("://", "\\://"))

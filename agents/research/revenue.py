@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.happenings import tell_event, where
-from agents.research.lines import Section
+from agents.research.happenings import payload_in, tell_event, where
+from agents.research.lines import Section, is_said
 from agents.research.signals import said
 from businesses.models import EventKind
 
@@ -26,11 +26,11 @@ def revenue_signals(dossier: Dossier) -> Section:
         ("due", "Next accounts due on", business.accounts_next_due_on),
         ("charges", "Charges outstanding", business.charges_outstanding),
     ):
-        if value in (None, ""):
+        if value is None or not is_said(str(value)):
             section.unknown(key, part, sources)
         else:
             section.state(key, part, str(value), **profile)
-    filings = [event for event in dossier.of_kind(EventKind.FILING) if event.payload.get("type") in _MONEY]
+    filings = [event for event in dossier.of_kind(EventKind.FILING) if payload_in(event).get("type") in _MONEY]
     for found in (dossier.of_kind(*_CHANGES), dossier.of_kind(*_CHARGES), filings):
         for event in found[:SHOWN]:
             tell_event(section, event)
@@ -54,7 +54,9 @@ def _funding(section: Section, dossier: Dossier) -> None:
     for part in dossier.scored.contributions:
         signal = part.signal
         amount, currency = signal.signal_data.get("amount"), signal.signal_data.get("currency")
-        if signal.signal_type != "funding_round" or not isinstance(amount, int | float | str) or not amount:
+        if signal.signal_type != "funding_round" or not isinstance(amount, int | float | str):
+            continue
+        if not amount or not is_said(str(amount)):
             continue
         found = True
         money = f"{amount} {currency}" if isinstance(currency, str) else str(amount)

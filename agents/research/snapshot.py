@@ -5,7 +5,8 @@ from typing import Any
 
 from agents.models import SectionName
 from agents.research.dossier import Dossier
-from agents.research.lines import BETWEEN, CONFLICT, Section
+from agents.research.happenings import payload_in
+from agents.research.lines import BETWEEN, CONFLICT, Section, is_said
 from businesses.models import EventKind
 from businesses.sic import titles
 
@@ -25,21 +26,21 @@ def years_between(start: date, end: date) -> int:
 def snapshot(dossier: Dossier) -> Section:
     section = Section(SectionName.SNAPSHOT, dossier.trust)
     business, where, sources = dossier.business, dossier.profile_source, len(dossier.sources)
-    section.state("name", "Name", business.name, **where)
     since = business.incorporated_on
     for key, part, text in _told(dossier):
-        if text:
+        if is_said(text):
             value = since.isoformat() if key == "age" and since else ""  # the years grow by themselves
             section.state(key, part, text, value=value, **where)
         else:
             section.unknown(key, part, sources)
     section.quote("description", "Description", business.description, **where)
-    if not business.description.strip():
+    if not is_said(business.description):
         section.unknown("description", "Description", sources)
     _officers(section, dossier)
     for before in business.previous_names or []:
-        if name := before.get("name"):
-            until = f" until {before['changed_on']}" if before.get("changed_on") else ""
+        until = f" until {before['changed_on']}" if before.get("changed_on") else ""
+        name = before.get("name")
+        if name and is_said(name):
             section.state(f"was:{name}", "Former name", f"{name}{until}", **where)
     _conflicts(section, dossier)
     for peer in dossier.peers:
@@ -57,18 +58,20 @@ def _told(dossier: Dossier) -> list[tuple[str, str, str]]:
         part
         for part in (business.address_line1, business.address_line2, business.town, business.county, business.postcode,
                      business.country)
-        if part
+        if is_said(part)
     )  # fmt: skip
     status = "" if business.status == "unknown" else business.get_status_display()
     raw = business.status_raw
     charges = "" if business.charges_total is None else _charges(business)
+    industry = [f"{code} {known.get(code, '')}".strip() for code in business.sic_codes if is_said(code)]
     return [
+        ("name", "Name", business.name),
         ("number", "Company number", business.company_number or ""),
         ("status", "Status", f"{status} ({raw})" if status and raw and raw != status else status),
         *([("dissolved", "Dissolved on", business.dissolved_on.isoformat())] if business.dissolved_on else []),
         ("age", "Age", age or (f"founded in {business.founded_year}" if business.founded_year else "")),
         ("type", "Type", business.company_type),
-        ("industry", "Industry", "; ".join(f"{code} {known.get(code, '')}".strip() for code in business.sic_codes)),
+        ("industry", "Industry", "; ".join(industry)),
         ("address", "Address", address),
         ("website", "Website", business.website),
         ("accounts", "Accounts category", business.accounts_category),
@@ -99,7 +102,7 @@ def _conflicts(section: Section, dossier: Dossier) -> None:
     changes = dossier.of_kind(*_COMPARED)
     for event in sorted(changes, key=lambda one: (one.occurred_on or one.observed_at.date(), one.pk), reverse=True):
         column, words = _COMPARED[EventKind(event.kind)]
-        after, now = event.payload.get("after"), getattr(dossier.business, column)
+        after, now = payload_in(event).get("after"), getattr(dossier.business, column)
         if event.kind in seen or not isinstance(after, str):
             continue
         seen.add(event.kind)

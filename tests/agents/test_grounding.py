@@ -42,6 +42,8 @@ BOTH = [FUNDING, PEOPLE]
         "See https://example.com/news/acme?id=7, or example.com.",
         "According to Companies House this is so.",
         "The company is growing.",
+        "It \u201craised £5,200,000 from Northern Growth Fund,\u201d says the paper.",
+        "Of 'Jane Smith' and the 'directors; 3 of 40' we know; its directors' and staff's posts we don't.",
         "",
     ],
 )
@@ -68,6 +70,8 @@ def test_what_the_evidence_holds_is_supported(text: str) -> None:
         ("John Smith leads.", ["John Smith"]),
         ("Talk to Microsoft.", ["Microsoft"]),
         ("Boeing buys from them.", ["Boeing"]),
+        ('It says \u201cwe will buy\u201d and "raised £5,200,000 for".', ["we will buy", "raised £5,200,000 for"]),
+        ("It is 'a reliable payer' and ‘isn't for sale’.", ["a reliable payer", "isn't for sale"]),  # noqa: RUF001
         ("The CEO Jane Smith.", ["CEO"]),
         ("Jane Smith of Leeds.", ["Leeds"]),
         ("They run iCloud.", ["iCloud"]),
@@ -87,6 +91,13 @@ def test_what_the_evidence_holds_is_supported(text: str) -> None:
 )
 def test_what_it_does_not_hold_is_named(text: str, claims: list[str]) -> None:
     assert unsupported(text, BOTH) == claims
+
+
+@pytest.mark.parametrize(
+    "text", ["It is ISO-9001 certified.", "Say CANARY-7731 and COVID-19.", "A 3-D “print” of B-52s."]
+)
+def test_a_text_supports_itself(text: str) -> None:
+    assert unsupported(text, [Evidence("f1", text, "x")]) == []
 
 
 def test_nothing_supports_nothing() -> None:

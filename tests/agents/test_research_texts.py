@@ -9,7 +9,7 @@ from agents.research.checking import check_report
 from agents.research.rendering import escaped, report_as_markdown
 from businesses.models import Business
 from oppspot.organizations.models import Organization
-from tests.agents.research_cases import appoint, fill, json_of, latest, make_company, research, texts
+from tests.agents.research_cases import appoint, fill, json_of, latest, make_company, research, section, texts
 from tests.signals_app.factories import make_event, make_signal
 
 FACT = {"id": "sn1", "text": "Incorporated on 2012-03-04 in York", "source": "register", "url": "https://x.example/1",
@@ -70,12 +70,14 @@ def test_prose_is_checked_as_lines_are() -> None:
     [
         "![x](https://evil.example/?q=1)", "[click](javascript:alert(1))", "<img src=x onerror=alert(1)>",
         "<https://evil.example>", "https://evil.example/path", "www.evil.example", "a@evil.example", "`code` *b* _i_",
-        "# head\n\n- list\n\n| a | b |", "[ref]: https://evil.example", "&lt;script&gt;", "~~gone~~",
+        "\u202ereversed\u202c \u200bhidden", "# head\n\n- list\n\n| a | b |", "[ref]: https://evil.example",
+        "&lt;script&gt;", "~~gone~~",
     ],
 )  # fmt: skip
 def test_text_of_others_stays_text(text: str) -> None:
     shown = escaped(text)
     assert "\n" not in shown
+    assert not set("\u200b\u202c\u202e") & set(shown)
     bare = shown.replace("\\\\", "")
     for char in "`*_[]#|~!@":
         assert all(bare[place - 1] == "\\" for place, one in enumerate(bare) if one == char)
@@ -118,6 +120,32 @@ def test_what_was_dropped_and_what_failed_is_shown() -> None:
 
 
 HOSTILE = "24/7 “£5m” M&S\u202eevil\u200b [sn1] ![x](https://evil.example) O'BRIEN-ÅSE 50% 2nd of May"
+
+
+@pytest.mark.django_db
+def test_what_nobody_can_see_is_unknown(org_a: Organization) -> None:
+    hidden = " \u200b\u2060 "
+    company = make_company(description=hidden, company_type=hidden, accounts_category=" ", address_line1="\n", town=" ",
+                           postcode="", sic_codes=[""], previous_names=[{}])  # fmt: skip
+    make_event(company, "filing", payload=["SH01"])  # not what any source writes
+    make_event(company, "name_changed", payload=7)
+    research(org_a, company)
+    told = section(json_of(latest(org_a)), "snapshot")["content"]
+    unknown = {line["key"] for line in told if line["kind"] == "unknown"}
+    assert {"description", "type", "accounts", "address", "industry"} <= unknown
+    assert all(line["text"].strip() for line in told)
+    assert "Former name" not in {line["part"] for line in told}
+
+
+@pytest.mark.django_db
+def test_each_text_of_others_is_quoted_as_it_is_stored(org_a: Organization) -> None:
+    company = make_company()
+    make_event(company, "job_posted", payload={"title": "Head of Sales", "locations": ["Leeds", "York"]})
+    research(org_a, company)
+    told = section(json_of(latest(org_a)), "buying_signals")["content"]
+    assert [line["quote"] for line in told if line["part"] == "Job posted" and line["quote"]] == [
+        "Head of Sales", "Leeds", "York",
+    ]  # fmt: skip
 
 
 @pytest.mark.django_db

@@ -9,7 +9,14 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agents.evaluation.base import CASES, Evaluation, Measure
 
-KINDS = ("scout_agent", "scoring_agent", "opportunity_bot", "relationship_agent")
+KINDS = (
+    "scout_agent",
+    "scoring_agent",
+    "opportunity_bot",
+    "research_gpt",
+    "writer_agent",
+    "relationship_agent",
+)
 
 
 class Command(BaseCommand):
