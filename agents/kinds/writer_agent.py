@@ -86,6 +86,7 @@ class WriterAgent(Kind[WriterParams, WriterInput]):
     Params = WriterParams
     Input = WriterInput
     timeout_s = 600.0
+    asks_no_more = True
 
     def run(self, ctx: ExecutionContext[WriterParams, WriterInput]) -> Outcome:
         chosen = ctx.step("choose", lambda: _choose(ctx))
