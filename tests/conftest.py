@@ -5,13 +5,17 @@ Nomad belongs to no organisation. Olga works for us: staff, superuser, member of
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import connection
+from django.db.models.signals import post_migrate
 from pytest_django import DjangoDbBlocker, Settings
 from rest_framework.test import APIClient
 
-from businesses.models import Business
+from businesses.models import Business, SicCode
+from businesses.sic import titles
 from oppspot.organizations.models import Organization, User
 from oppspot.organizations.scopes import Role, Scope
 from oppspot.organizations.services import create_organization
@@ -20,13 +24,19 @@ from tests.factories import make_business, make_key, make_member, make_user
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """End what still holds the test database before it is dropped: threads of the live server leave sessions behind."""
+    """Keep the SIC codes, which a migration loads, when a test of transactions empties all tables; and end what still
+    holds the test database before it is dropped: threads of the live server leave sessions behind."""
+    post_migrate.connect(load_sic_codes, sender=apps.get_app_config("businesses"))
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+def load_sic_codes(**_: Any) -> None:
+    SicCode.objects.bulk_create([SicCode(code=code, title=title) for code, title in titles().items()])
 
 
 def client_of(user: User) -> APIClient:
