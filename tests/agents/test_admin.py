@@ -196,7 +196,7 @@ def test_the_page_sums_up_what_a_tree_of_three_levels_cost_and_took(client: Clie
         page = text_of(client.get(reverse("admin:agents_agentexecution_change", args=[shown.pk])))
         assert "6 executions, 0 failed; $0.1100, 2210 tokens in 6 calls, 5 h in all." in page
         assert "Third 2 h" in page  # the one at work, in the time line
-        assert "Third Running000 -2 h" in page  # and in its row
+        assert "Third Running 0 0 0 - 2 h" in page  # and in its row
 
 
 def test_executions_are_cancelled_and_retried(client: Client, org_a: Organization) -> None:

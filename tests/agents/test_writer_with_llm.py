@@ -125,7 +125,7 @@ def test_the_notes_for_a_call_keep_their_facts(server: LLMServer, agent: Agent, 
     assert [one["place"] for one in told(server.requests[0])] == ["ask", "ask_more"]
     draft = only_draft(agent.org)
     assert draft.mode == "llm"
-    assert "- There is news of financing of £2.5 million" in draft.body
+    assert "- The company was financed; date: " in draft.body
 
 
 @pytest.mark.parametrize("what", ["unchanged", "approved", "edited", "rejected", "suppressed", "insolvent"])
