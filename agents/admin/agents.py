@@ -181,7 +181,7 @@ class AgentAdmin(ModelAdmin):
         except UnknownKind as error:
             self.message_user(request, error.message, messages.ERROR)
             return redirect("admin:agents_agent_change", agent_id)
-        form = run_form(agent, kind)(request.POST or None)
+        form = run_form(agent, kind)(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             given = collected(form.made, form.cleaned_data)
             try:
