@@ -28,6 +28,14 @@ OPENINGS = {
     SignalType.COMPETITOR_MENTION: "ask what is compared, and what matters in the choice",
     SignalType.COMPANIES_HOUSE_FILING: "refer to the filing, and ask what it prepares",
 }
+# For rules of a type that what is said of the others would not fit.
+OPENINGS_OF_RULES = {
+    "growth": "ask what grows, and what no longer keeps up with it",
+    "share_allotment": "refer to the filing, and ask what it prepares",
+    "cap_table_change": "refer to the filing, and ask what it prepares",
+    "executive_departure": "ask who does the work by now, and what is to be decided anew",
+    "several_departures": "ask who does the work by now, and what is to be decided anew",
+}
 
 
 def recommended_approach(dossier: Dossier) -> Section:
@@ -53,8 +61,8 @@ def _offer(section: Section, dossier: Dossier) -> None:
     _whom(section, dossier, for_it[0].signal if for_it else None)
     if for_it:
         best = for_it[0].signal
-        section.add("opening", "Opening", OPENINGS[SignalType(best.signal_type)], [cite_signal(section, best)],
-                    kind=ADVICE)  # fmt: skip
+        opening = OPENINGS_OF_RULES.get(best.rule) or OPENINGS[SignalType(best.signal_type)]
+        section.add("opening", "Opening", opening, [cite_signal(section, best)], kind=ADVICE)
     _verify(section, for_it)
 
 

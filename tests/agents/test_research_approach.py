@@ -1,16 +1,21 @@
 """The recommended approach: what to do about a company, and that one at its end is not sold to."""
 
+import tomllib
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import signals_app
+from agents.research.approach import OPENINGS_OF_RULES
 from oppspot.organizations.models import Organization
 from tests.agents.research_cases import fill, json_of, latest, make_company, research, section, texts
 from tests.signals_app.factories import make_event, make_signal
 
 pytestmark = pytest.mark.django_db
 NAME = "recommended_approach"
+RULES = Path(signals_app.__file__).parent / "rules"
 SELLING = {"Why now", "Whom", "Opening", "Wait"}
 
 
@@ -92,3 +97,27 @@ def test_late_accounts_alone_only_ask_for_care(org_a: Organization) -> None:
     research(org_a, company)
     assert {"Wait", "Why now", "Whom", "Opening", "Verify"} <= parts(org_a)
     assert "whether it still trades: Other" in texts(json_of(latest(org_a)), NAME, "Verify")
+
+
+@pytest.mark.parametrize(
+    ("signal_type", "rule", "opening"),
+    [
+        ("expansion", "new_city", "the new place"),
+        ("expansion", "growth", "what grows"),
+        ("executive_change", "new_executive", "congratulate"),
+        ("executive_change", "executive_departure", "who does the work by now"),
+        ("funding_round", "equity_round", "the new money"),
+        ("funding_round", "share_allotment", "the filing"),
+    ],
+)
+def test_the_opening_fits_what_happened(org_a: Organization, signal_type: str, rule: str, opening: str) -> None:
+    company = make_company()
+    make_signal(org_a, company, signal_type=signal_type, rule=rule)
+    research(org_a, company)
+    (text,) = texts(json_of(latest(org_a)), NAME, "Opening")
+    assert opening in text
+
+
+def test_rules_with_an_opening_of_their_own_are_rules_of_the_detectors() -> None:
+    known = {name for path in RULES.glob("*.toml") for name in tomllib.loads(path.read_text()).get("rules", {})}
+    assert set(OPENINGS_OF_RULES) <= known
