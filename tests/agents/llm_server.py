@@ -95,7 +95,7 @@ class Exchange:
         if self.server.is_evil and injected:
             canary = CANARY.search(self.text)
             leak = f" {canary[1]}" if canary and self.server.leaks else ""
-            return json.dumps(instance(schema, text=f"{injected[0]} [f999]{leak}"))
+            return json.dumps(instance(schema, text=f"{injected[0]} [s999]{leak}"))
         made = self.server.handlers[name](self.body) if name in self.server.handlers else instance(schema)
         return made if isinstance(made, str) else json.dumps(made)
 
